@@ -1,0 +1,72 @@
+"""What the commands share: how they end."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from keras_refs.errors import TrainingDivergedError, UserError
+from keras_refs.training import interruption
+
+
+def run(command, arguments, how_to_resume=()):
+    """Call a command's function and return the process's exit code, with a sentence in place of a traceback.
+
+    Args:
+        command: Function to call.
+        arguments: Its positional arguments.
+        how_to_resume: A list to which `command` appends the command line that would go on where it is.
+
+    Returns:
+        0; 1 if a training diverged; 2 for a mistake of the user or a full disk; 128 + signal number if stopped.
+    """
+    try:
+        with interruption.raised_as_exceptions():
+            command(*arguments)
+    except UserError as error:
+        return _fail(2, str(error))
+    except TrainingDivergedError as error:
+        return _fail(1, f"Training stopped: {error}. The last good checkpoint is kept; a lower --learning-rate helps.")
+    except interruption.Interrupted as interrupted:
+        name = signal.Signals(interrupted.signum).name
+        return _fail(128 + interrupted.signum, f"Stopped by {name}. {_go_on(how_to_resume)}")
+    except Exception as error:
+        if not _disk_is_full(error):
+            raise
+        return _fail(2, f"The disk is full; free some space. {_go_on(how_to_resume)}")
+    return 0
+
+
+def _disk_is_full(error):
+    # TensorFlow reports it as a ResourceExhaustedError of its own.
+    return "No space left on device" in str(error)
+
+
+def _go_on(how_to_resume):
+    return f"To go on: {' '.join(how_to_resume)}" if how_to_resume else "Nothing was begun."
+
+
+def _fail(code, message):
+    print(f"keras_refs: {message}", file=sys.stderr)
+    return code
+
+
+def import_tensorflow_quietly():
+    """Import TensorFlow and keep its start-up messages off the terminal.
+
+    They bypass Python and, before its logging is set up, TensorFlow's own log level. Whoever wants them, to find out
+    why a GPU is not used for example, sets `TF_CPP_MIN_LOG_LEVEL`.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    standard_error = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)

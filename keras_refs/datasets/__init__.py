@@ -1,0 +1,12 @@
+"""Where examples come from: TFDS data sets in, `tf.data` pipelines out."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["catalogue"],
+    submod_attrs={
+        "image_classification": ["ImageDataset", "Split", "load_image_classification"],
+        "pipelines": ["evaluation_batches", "training_batches"],
+    },
+)

@@ -1,0 +1,84 @@
+"""From a split in memory to batches: a pure function of the split, the seed and the step.
+
+Because batch number `step` can be made without making those before it, a run that was stopped goes on with
+exactly the batches an unbroken run would have seen.
+"""
+
+import tensorflow as tf
+
+
+def training_batches(
+    split, num_classes, batch_size, seed, first_step, last_step, horizontal_flip=False, shift=0
+):
+    """Return the shuffled, augmented batches of the steps `first_step <= step < last_step`.
+
+    Every epoch of `len(split) // batch_size` steps visits the examples in a new order; what does not fill a
+    batch is left out of that epoch.
+
+    Args:
+        split: A `Split`.
+        num_classes: Number of classes.
+        batch_size: Examples a batch, at most `len(split)`.
+        seed: Integer from which, with the step, order and augmentation follow.
+        first_step: First step, counted over all epochs.
+        last_step: The step to stop before.
+        horizontal_flip: Whether to mirror every other image.
+        shift: Largest number of pixels to move an image by, in either direction of both axes; what comes in at
+            the border is black.
+
+    Returns:
+        A `tf.data.Dataset` of `(images, targets)`: uint8 `(batch_size, height, width, channels)` and float32
+        one-hot `(batch_size, num_classes)`.
+    """
+    steps_per_epoch = len(split) // batch_size
+    images, labels = tf.constant(split.images), tf.constant(split.labels)
+
+    def batch(step):
+        epoch, step_in_epoch = step // steps_per_epoch, step % steps_per_epoch
+        positions = tf.range(batch_size, dtype=tf.int64) + step_in_epoch * batch_size
+        order = tf.random.experimental.index_shuffle(
+            positions, seed=tf.stack([tf.constant(seed, tf.int64), epoch]), max_index=len(split) - 1
+        )
+        pixels = tf.gather(images, order)
+        if horizontal_flip or shift:
+            pixels = _flip_and_shift(pixels, (seed, step), horizontal_flip, shift)
+        return pixels, tf.one_hot(tf.gather(labels, order), num_classes)
+
+    return _without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))
+
+
+def evaluation_batches(split, num_classes, batch_size):
+    """Return `(images, targets)` of every example once, in order; the last batch may be smaller."""
+    dataset = tf.data.Dataset.from_tensor_slices((split.images, split.labels)).batch(batch_size)
+    return _without_autotune(dataset.map(lambda images, labels: (images, tf.one_hot(labels, num_classes))).prefetch(2))
+
+
+def _without_autotune(dataset):
+    """Switch off tf.data's tuning: an iterator that ends within ten seconds would wait for its thread until then."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def _flip_and_shift(images, seed, horizontal_flip, shift):
+    """Mirror and move every image by its own draw, in one projective transform for the whole batch."""
+    batch_size, (height, width) = tf.shape(images)[0], images.shape[1:3]
+    flip_seed, row_seed, column_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+    mirrored = tf.random.stateless_uniform([batch_size], flip_seed) < (0.5 if horizontal_flip else 0.0)
+    moves = [
+        tf.random.stateless_uniform([batch_size], key, -shift, shift + 1, tf.int32)
+        for key in (row_seed, column_seed)
+    ]
+    rows, columns = (tf.cast(move, tf.float32) for move in moves)
+    zeros, ones = tf.zeros([batch_size]), tf.ones([batch_size])
+    # The transform maps output to input coordinates: column -> scale * column + offset.
+    scale = tf.where(mirrored, -ones, ones)
+    offset = tf.where(mirrored, width - 1.0, 0.0) + columns
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.stack([scale, zeros, offset, zeros, ones, rows, zeros, zeros], axis=1),
+        output_shape=[height, width],
+        fill_value=0.0,
+        interpolation="NEAREST",
+        fill_mode="CONSTANT",
+    )

@@ -1,0 +1,9 @@
+"""How well a model does: metrics and figures."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["figures"],
+    submod_attrs={"classification": ["classification_metrics", "format_classification_metrics"]},
+)

@@ -1,0 +1,12 @@
+"""The SavedModel with its signatures and model card; loading it back."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "image_classifier": ["SavedImageClassifier", "write_image_classifier"],
+        "model_card": ["read_model_card", "write_model_card"],
+        "versions": ["new_version", "newest_version"],
+    },
+)

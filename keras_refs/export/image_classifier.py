@@ -1,0 +1,104 @@
+"""SavedModels that name what is in a picture."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_refs.errors import UserError
+from keras_refs.export.model_card import read_model_card
+
+
+def write_image_classifier(model, image_shape, class_names, folder):
+    """Write an image classifier as a SavedModel with two signatures.
+
+    `serving_default` takes uint8 `images` `(batch, height, width, channels)`; `encoded_images` takes strings
+    `encoded_images` `(batch,)`, each the bytes of a PNG or JPEG file of any size, which is converted to the
+    model's channels and resized. Both return `label` int64, `class_name` string, both `(batch,)`, and
+    `probabilities` float32 `(batch, classes)`. A batch may be empty.
+
+    Args:
+        model: A model from raw pixels to class probabilities, built in float32.
+        image_shape: `(height, width, channels)`.
+        class_names: A name for each class.
+        folder: An existing folder to write into.
+    """
+    names = tf.constant(class_names)
+
+    def classify(images):
+        # Without the check an image of another rank aborts the whole process inside the convolution.
+        images = tf.ensure_shape(images, [None, *image_shape])
+        batch = tf.shape(images)[0]
+        # oneDNN's convolution refuses an empty batch.
+        filled = tf.pad(images, [[0, tf.cast(batch == 0, tf.int32)], [0, 0], [0, 0], [0, 0]])
+        probabilities = model(filled, training=False)[:batch]
+        label = tf.argmax(probabilities, axis=-1)
+        return {"label": label, "class_name": tf.gather(names, label), "probabilities": probabilities}
+
+    def decode(encoded):
+        image = tf.io.decode_image(encoded, channels=image_shape[-1], expand_animations=False)
+        resized = tf.image.resize(image, image_shape[:2], antialias=True)
+        return tf.saturate_cast(tf.round(resized), tf.uint8)
+
+    def classify_encoded(encoded_images):
+        return classify(tf.map_fn(decode, encoded_images, fn_output_signature=tf.TensorSpec(image_shape, tf.uint8)))
+
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serving_default", classify, [tf.TensorSpec([None, *image_shape], tf.uint8, name="images")]
+    )
+    archive.add_endpoint(
+        "encoded_images", classify_encoded, [tf.TensorSpec([None], tf.string, name="encoded_images")]
+    )
+    archive.write_out(str(folder), verbose=False)
+
+
+class SavedImageClassifier:
+    """An exported image classifier, used through its `serving_default` signature alone.
+
+    Args:
+        folder: A version folder that `write_image_classifier` wrote.
+
+    Raises:
+        UserError: If it cannot be loaded or has no such signature.
+    """
+
+    def __init__(self, folder):
+        try:
+            self._loaded = tf.saved_model.load(str(folder))
+            self._signature = self._loaded.signatures["serving_default"]
+            self._spec = self._signature.structured_input_signature[1]["images"]
+        except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(f"{folder} does not hold an exported image classifier: {reason}") from error
+        self.folder = folder
+        self.card = read_model_card(folder)
+
+    @property
+    def image_shape(self):
+        """`(height, width, channels)` of the images it takes."""
+        return tuple(self._spec.shape[1:])
+
+    def predict(self, images, batch_size=500):
+        """Return class probabilities float32 `(examples, classes)`.
+
+        Args:
+            images: uint8 `(examples, height, width, channels)`.
+            batch_size: Images a call of the signature.
+
+        Raises:
+            UserError: If the images have another shape or type.
+        """
+        images = np.asarray(images)
+        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape or len(images) == 0:
+            shape = ", ".join(map(str, self.image_shape))
+            raise UserError(
+                f"images must be uint8 pixels (0..255) of shape (one or more examples, {shape}). "
+                f"Received: {images.dtype} of shape {images.shape}"
+            )
+        return np.concatenate(
+            [
+                self._signature(images=tf.constant(images[start : start + batch_size]))["probabilities"].numpy()
+                for start in range(0, len(images), batch_size)
+            ]
+        )

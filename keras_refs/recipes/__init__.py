@@ -1,0 +1,24 @@
+"""One file a model: this builder, on these data, trained so, exported with this signature.
+
+A recipe is a module with `Config`, a frozen dataclass of all its settings, and
+`train_and_evaluate(config, workdir, export_dir, resume)`. Importing one does not import TensorFlow.
+"""
+
+import importlib
+from difflib import get_close_matches
+
+from keras_refs.errors import UserError
+
+NAMES = ("conv_classifier",)
+
+
+def load(name):
+    """Return the module of a recipe.
+
+    Raises:
+        UserError: If there is no recipe of that name; the nearest names are offered.
+    """
+    if name not in NAMES:
+        near = get_close_matches(name, NAMES) or NAMES
+        raise UserError(f"No recipe is called {name!r}. The nearest names are: {', '.join(near)}.")
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,0 +1,75 @@
+"""The settings that every recipe has, and the check of their ranges."""
+
+import dataclasses
+import math
+import typing
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Interval, Lt
+
+from keras_refs.errors import UserError
+
+Count = Annotated[int, Ge(1)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Rate = Annotated[float, Interval(ge=0, lt=1)]
+Fraction = Annotated[float, Interval(gt=0, lt=1)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What any recipe can be told. The docstring of a field is its help on the command line."""
+
+    epochs: Count
+    """Passes over the training split."""
+    batch_size: Count
+    """Examples a training step, over all devices together."""
+    learning_rate: Positive
+    """Highest learning rate of the schedule."""
+    patience: Count
+    """Epochs without a better validation score after which training stops."""
+    dataset: str
+    """TFDS name of the data set."""
+    data_dir: str | None = None
+    """TFDS data folder; by default the package's own for the data sets that come with it."""
+    validation_fraction: Fraction = 0.05
+    """Share of the training split that is held out to choose the best epoch."""
+    seed: Annotated[int, Interval(ge=0, lt=2**31)] = 0
+    """Seed of weights, order, augmentation and dropout."""
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    """Keras dtype policy; auto chooses by the device."""
+    jit: Literal["auto", "on", "off"] = "auto"
+    """Whether XLA compiles the training step; auto chooses by the device."""
+    distribute: Literal["none", "mirrored"] = "none"
+    """Train on one device, or on all of this machine in step."""
+    deterministic: bool = False
+    """Give the same bits on every run on the same machine, at some cost in speed."""
+
+    def __post_init__(self):
+        """Check every field against the range in its type."""
+        for name, annotation in typing.get_type_hints(type(self), include_extras=True).items():
+            values = getattr(self, name)
+            if typing.get_origin(annotation) is tuple:
+                annotation = typing.get_args(annotation)[0]
+            else:
+                values = (values,)
+            for bounds in getattr(annotation, "__metadata__", ()):
+                for value in values:
+                    _check(name, value, bounds)
+
+
+def _check(name, value, bounds):
+    limits = bounds if isinstance(bounds, Interval) else [bounds]
+    passes = {
+        Gt: lambda limit: value > limit.gt,
+        Ge: lambda limit: value >= limit.ge,
+        Lt: lambda limit: value < limit.lt,
+    }
+    words = {
+        Gt: lambda limit: f"greater than {limit.gt}",
+        Ge: lambda limit: f"at least {limit.ge}",
+        Lt: lambda limit: f"less than {limit.lt}",
+    }
+    if not math.isfinite(value) or not all(passes[type(limit)](limit) for limit in limits):
+        allowed = " and ".join(words[type(limit)](limit) for limit in limits)
+        raise UserError(f"--{name.replace('_', '-')} must be {allowed}. Received: {value}")

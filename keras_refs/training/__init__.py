@@ -1,0 +1,14 @@
+"""How a network learns: precision and compilation for the device, the fit, checkpoints, resume."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "checkpoints": ["Checkpoints"],
+        "compute": ["ComputePlan", "Device", "choose_compute", "detect_device", "prepare_process", "strategy"],
+        "loop": ["fit", "steps_per_execution"],
+        "interruption": ["Interrupted"],
+        "run": ["Run"],
+    },
+)

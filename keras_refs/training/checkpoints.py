@@ -1,0 +1,129 @@
+"""Checkpoints that hold all a run needs to go on bit for bit."""
+
+import json
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from keras_refs.errors import UserError
+
+MONITOR = "val_accuracy"
+"""What the best epoch is chosen by: the highest value, and the first of several."""
+
+
+class History(tf.train.experimental.PythonState):
+    """One dictionary of metrics for each finished epoch, kept inside the checkpoint.
+
+    What follows from it, such as the best epoch, is computed and never stored beside it.
+    """
+
+    def __init__(self):
+        self.epochs = []
+
+    def serialize(self):
+        """Return the epochs as a JSON string."""
+        return json.dumps(self.epochs)
+
+    def deserialize(self, string_value):
+        """Take the epochs from a JSON string."""
+        self.epochs = json.loads(string_value)
+
+    def best_epoch(self):
+        """Return the index of the epoch with the highest `MONITOR`, the first of several; `None` before any."""
+        values = [epoch[MONITOR] for epoch in self.epochs]
+        return values.index(max(values)) if values else None
+
+
+class Checkpoints:
+    """The checkpoints of one run: the newest two, so that a damaged one has another behind it, and the best.
+
+    TensorFlow's `CheckpointManager` can keep only the newest. A checkpoint is complete once its `.index` exists,
+    which TensorFlow writes last; what a killed process left half-written is removed with the next save.
+
+    Args:
+        directory: Folder of the checkpoints; it must exist.
+        model: A compiled model. Its weights, the states of its random generators, its optimizer and `history`
+            are saved.
+        steps_per_epoch: Steps an epoch; steps are counted by the optimizer.
+    """
+
+    def __init__(self, directory, model, steps_per_epoch):
+        self.directory = Path(directory)
+        self.history = History()
+        self._optimizer = model.optimizer
+        self._steps_per_epoch = steps_per_epoch
+        # Not `model=model`: that would miss the generators' states, which Dropout draws its masks from.
+        self._optimizer.build(model.trainable_variables)
+        self._checkpoint = tf.train.Checkpoint(
+            model=[variable.value for variable in _state(model)],
+            optimizer=[variable.value for variable in self._optimizer.variables],
+            history=self.history,
+        )
+
+    @property
+    def step(self):
+        """Training steps done so far."""
+        return int(self._optimizer.iterations)
+
+    def save(self):
+        """Write a checkpoint of this step and remove those no longer needed."""
+        self._checkpoint.write(str(self._path(self.step)))
+        steps = self._saved_steps()
+        best = self.history.best_epoch()
+        keep = {*steps[-2:]} if best is None else {*steps[-2:], (best + 1) * self._steps_per_epoch}
+        names = tuple(self._path(step).name + "." for step in keep)
+        for path in self.directory.iterdir():
+            if not path.name.startswith(names):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def restore_latest(self):
+        """Restore the newest checkpoint that can be read.
+
+        Returns:
+            A sentence for each damaged checkpoint that was passed over.
+
+        Raises:
+            UserError: If there are checkpoints and none can be read.
+        """
+        passed_over = []
+        for step in reversed(self._saved_steps()):
+            problem = self._read(step)
+            if problem is None:
+                return passed_over
+            passed_over.append(f"The checkpoint {self._path(step)} is damaged ({problem}); using the one before.")
+        if passed_over:
+            raise UserError(
+                f"None of the checkpoints in {self.directory} can be read. Remove the folder, or choose another "
+                "--workdir, to start again."
+            )
+        return passed_over
+
+    def restore_best(self):
+        """Restore the best epoch's checkpoint, or the newest readable one; returns sentences as above."""
+        best = self.history.best_epoch()
+        problem = self._read((best + 1) * self._steps_per_epoch)
+        if problem is None:
+            return []
+        return [f"The best epoch's checkpoint is damaged ({problem}).", *self.restore_latest()]
+
+    def _read(self, step):
+        """Restore one checkpoint; return what is wrong with it, if anything."""
+        path = self._path(step)
+        try:
+            self._checkpoint.read(str(path)).assert_consumed()
+        except (tf.errors.OpError, AssertionError, ValueError, OSError) as error:
+            return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return None
+
+    def _saved_steps(self):
+        return sorted(int(path.stem.removeprefix("step-")) for path in self.directory.glob("step-*.index"))
+
+    def _path(self, step):
+        return self.directory / f"step-{step:08d}"
+
+
+def _state(model):
+    """Return the model's weights and the states of its random generators, without the metrics' variables."""
+    metrics = {id(variable) for metric in model.metrics for variable in metric.variables}
+    return [variable for variable in model.variables if id(variable) not in metrics]

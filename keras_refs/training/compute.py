@@ -1,0 +1,205 @@
+"""Which precision, compilation and threads a device and a model family get.
+
+`choose_compute` is a pure function, so that what a GPU would get is tested on a machine that has none.
+The rules are measurements; `benchmarks/throughput.py` repeats those for the machine it runs on.
+"""
+
+import contextlib
+import dataclasses
+import platform
+from pathlib import Path
+
+from keras_refs.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """What a model trains on.
+
+    Attributes:
+        kind: `"cpu"` or `"gpu"`.
+        name: Name to print.
+        count: Number of GPUs; 1 for a CPU.
+        cpu_flags: Instruction-set flags of the CPU as Linux names them, such as `"amx_bf16"`.
+        compute_capability: Of the GPU, such as `(8, 0)`.
+    """
+
+    kind: str
+    name: str
+    count: int = 1
+    cpu_flags: frozenset = frozenset()
+    compute_capability: tuple = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ComputePlan:
+    """How a model is to be computed.
+
+    Attributes:
+        precision: Keras dtype policy: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; the last has the
+            optimizer's loss scaled by Keras.
+        jit_compile: Whether XLA compiles the training step.
+        intra_op_threads: Threads an operation may use; 0 leaves it to TensorFlow.
+        memory_growth: Whether GPU memory is taken as needed instead of all at once.
+        reasons: A sentence for each choice.
+    """
+
+    precision: str
+    jit_compile: bool
+    intra_op_threads: int
+    memory_growth: bool
+    reasons: tuple
+
+    def describe(self):
+        """Return the plan and its reasons as lines to print."""
+        threads = self.intra_op_threads or "as many as TensorFlow takes"
+        choice = f"Precision {self.precision}, XLA {'on' if self.jit_compile else 'off'}, threads {threads}."
+        return "\n  - ".join([choice, *self.reasons])
+
+    @contextlib.contextmanager
+    def scope(self):
+        """Build layers in the plan's precision inside the `with`; outside all is as before."""
+        import keras
+
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.precision)
+        try:
+            yield
+        finally:
+            keras.config.set_dtype_policy(before)
+
+
+def choose_compute(device, family, precision="auto", jit="auto"):
+    """Choose precision, compilation and threads.
+
+    Args:
+        device: A `Device`.
+        family: `"convolutional"` or `"recurrent"`.
+        precision: A Keras dtype policy to use in place of the choice, or `"auto"`.
+        jit: `"on"` or `"off"` in place of the choice, or `"auto"`.
+
+    Returns:
+        A `ComputePlan`.
+    """
+    choose_precision = _gpu_precision if device.kind == "gpu" else _cpu_precision
+    chosen_precision, precision_reason = choose_precision(device, family)
+    if precision != "auto":
+        chosen_precision, precision_reason = precision, f"{precision} as asked for"
+    jit_compile, jit_reason = _jit(device, family)
+    if jit != "auto":
+        jit_compile, jit_reason = jit == "on", f"XLA {jit} as asked for"
+    reasons = [precision_reason, jit_reason]
+    single_thread = device.kind == "cpu" and family == "recurrent"
+    if single_thread:
+        reasons.append("one thread an operation: a recurrent step is too small to share between cores")
+    if chosen_precision == "mixed_float16":
+        reasons.append("the loss is scaled, because float16 gradients underflow")
+    if device.kind == "gpu":
+        reasons.append("GPU memory grows as needed, so that other programs find some")
+    return ComputePlan(
+        precision=chosen_precision,
+        jit_compile=jit_compile,
+        intra_op_threads=1 if single_thread else 0,
+        memory_growth=device.kind == "gpu",
+        reasons=tuple(reasons),
+    )
+
+
+def _cpu_precision(device, family):
+    if family == "recurrent":
+        return "float32", "float32: a recurrent network loses time to bfloat16 casts on a CPU"
+    if "amx_bf16" in device.cpu_flags:
+        return "mixed_bfloat16", "bfloat16: this CPU multiplies bfloat16 matrices in hardware (AMX)"
+    return "float32", "float32: this CPU has no bfloat16 matrix unit (AMX)"
+
+
+def _gpu_precision(device, _family):
+    generation = ".".join(map(str, device.compute_capability))
+    if device.compute_capability >= (8, 0):
+        return "mixed_bfloat16", f"bfloat16: compute capability {generation} has tensor cores for it"
+    if device.compute_capability >= (7, 0):
+        return "mixed_float16", f"float16: compute capability {generation} has tensor cores for it, none for bfloat16"
+    return "float32", f"float32: compute capability {generation or 'unknown'} has no tensor cores"
+
+
+def _jit(device, family):
+    if device.kind == "cpu":
+        return False, "no XLA: on a CPU its convolutions are slower than oneDNN's, and recurrent loops too"
+    if family == "recurrent":
+        return False, "no XLA: it would replace the fused cuDNN kernel of the recurrent layers"
+    return True, "XLA: it fuses the element-wise work between the convolutions"
+
+
+def detect_device():
+    """Return the `Device` that TensorFlow will train on."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        return Device(
+            kind="gpu",
+            name=details.get("device_name", "GPU"),
+            count=len(gpus),
+            compute_capability=tuple(details.get("compute_capability", ())),
+        )
+    name, flags = _read_cpu()
+    return Device(kind="cpu", name=name, cpu_flags=flags)
+
+
+def _read_cpu(cpuinfo=Path("/proc/cpuinfo")):
+    """Return name and flags of the CPU; outside Linux no flags, which chooses float32."""
+    if not cpuinfo.exists():
+        return platform.processor() or platform.machine(), frozenset()
+    fields = dict(
+        (part.strip() for part in line.split(":", 1)) for line in cpuinfo.read_text().splitlines() if ":" in line
+    )
+    flags = fields.get("flags", fields.get("Features", ""))
+    return fields.get("model name", platform.machine()), frozenset(flags.split())
+
+
+def prepare_process(plan, seed, deterministic):
+    """Set what TensorFlow keeps for the whole process: threads, memory growth, random seeds, determinism.
+
+    Args:
+        plan: A `ComputePlan`. Threads and memory growth can only be set before TensorFlow's first operation;
+            later, they stay as they are.
+        seed: Seed of Python's, NumPy's and TensorFlow's global generators.
+        deterministic: Whether every operation must give the same bits for the same inputs; it cannot be
+            switched off again.
+    """
+    import keras
+    import tensorflow as tf
+
+    with contextlib.suppress(RuntimeError):
+        if plan.intra_op_threads:
+            tf.config.threading.set_intra_op_parallelism_threads(plan.intra_op_threads)
+        for gpu in tf.config.list_physical_devices("GPU") if plan.memory_growth else []:
+            tf.config.experimental.set_memory_growth(gpu, True)
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def strategy(distribute, batch_size):
+    """Return the `tf.distribute` strategy for `--distribute`.
+
+    Args:
+        distribute: `"none"`, or `"mirrored"` for all GPUs of this machine (all logical CPUs if it has none).
+        batch_size: Examples a step over all replicas together.
+
+    Raises:
+        UserError: If the replicas cannot share a batch equally.
+    """
+    import tensorflow as tf
+
+    if distribute == "none":
+        return tf.distribute.get_strategy()
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    mirrored = tf.distribute.MirroredStrategy([device.name for device in devices])
+    if batch_size % mirrored.num_replicas_in_sync:
+        raise UserError(
+            f"--batch-size must be divisible by the {mirrored.num_replicas_in_sync} replicas. "
+            f"Received: {batch_size}"
+        )
+    return mirrored

@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM: asked to stop, a training ends at the next step that can be saved."""
+
+import contextlib
+import signal
+import threading
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal stopped the run; `signum` says which."""
+
+    def __init__(self, signum):
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+@contextlib.contextmanager
+def raised_as_exceptions():
+    """Inside the `with`, SIGINT and SIGTERM raise `Interrupted` wherever the program is."""
+
+    def handle(signum, _frame):
+        raise Interrupted(signum)
+
+    with _handled_by(handle):
+        yield
+
+
+@contextlib.contextmanager
+def collected():
+    """Inside the `with`, signals are appended to the list it yields, for a loop to look at; a second one raises."""
+    received = []
+
+    def handle(signum, _frame):
+        if received:
+            raise Interrupted(signum)
+        received.append(signum)
+
+    with _handled_by(handle):
+        yield received
+
+
+@contextlib.contextmanager
+def _handled_by(handler):
+    if threading.current_thread() is not threading.main_thread():
+        # Python delivers signals to the main thread alone.
+        yield
+        return
+    before = {signum: signal.signal(signum, handler) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, previous in before.items():
+            signal.signal(signum, previous)
