@@ -6,7 +6,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["catalogue"],
     submod_attrs={
-        "image_classification": ["ImageDataset", "Split", "load_image_classification"],
+        "image_classification": ["ImageDataset", "Split", "load_image_classification", "load_image_split"],
         "pipelines": ["evaluation_batches", "training_batches"],
     },
 )

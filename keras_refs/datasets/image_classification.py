@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_refs.datasets import catalogue
+from keras_refs.datasets.pipelines import without_autotune
 from keras_refs.errors import UserError
 
 
@@ -65,14 +66,7 @@ def load_image_classification(
         UserError: If there is no such data set or split, it has no image or class label, its images differ in
             size and no `image_size` is given, or it is too small to be split.
     """
-    builder = _builder(name, catalogue.data_dir_of(name, data_dir))
-    image_key, label_key = _image_and_label(builder)
-    height, width, channels = builder.info.features[image_key].shape
-    if image_size:
-        height = width = image_size
-    if None in (height, width):
-        raise UserError(f"The images of {name!r} differ in size: say with --image-size what to resize them to.")
-    read = _reader(builder, image_key, label_key, (height, width, channels or 3))
+    read, class_names, info = _open(name, data_dir, image_size)
     train, test = read(train_split), read(test_split)
     order = np.random.default_rng(0).permutation(len(train))
     held_out = round(len(train) * validation_fraction)
@@ -86,10 +80,35 @@ def load_image_classification(
         train=train.take(order[held_out:]),
         validation=train.take(order[:held_out]),
         test=test,
-        class_names=tuple(builder.info.features[label_key].names),
-        citation=builder.info.citation,
-        homepage=builder.info.homepage,
+        class_names=class_names,
+        citation=info.citation,
+        homepage=info.homepage,
     )
+
+
+def load_image_split(name, data_dir=None, split="test", image_size=0):
+    """Load one split of an image-classification data set.
+
+    Arguments and errors are those of `load_image_classification`.
+
+    Returns:
+        `(split, class_names)`, a `Split` and a tuple of strings.
+    """
+    read, class_names, _ = _open(name, data_dir, image_size)
+    return read(split), class_names
+
+
+def _open(name, data_dir, image_size):
+    """Return a function that reads a split, the class names and TFDS's `DatasetInfo`."""
+    builder = _builder(name, catalogue.data_dir_of(name, data_dir))
+    image_key, label_key = _image_and_label(builder)
+    height, width, channels = builder.info.features[image_key].shape
+    if image_size:
+        height = width = image_size
+    if None in (height, width):
+        raise UserError(f"The images of {name!r} differ in size: say with --image-size what to resize them to.")
+    read = _reader(builder, image_key, label_key, (height, width, channels or 3))
+    return read, tuple(builder.info.features[label_key].names), builder.info
 
 
 def _builder(name, data_dir):
@@ -121,7 +140,7 @@ def _image_and_label(builder):
     for usual_name, kind in kinds.items():
         keys = [key for key, feature in features.items() if type(feature) is kind]
         if not keys:
-            listed = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in features.items())
+            listed = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in sorted(features.items()))
             raise UserError(
                 f"The data set {builder.name!r} has no {usual_name}: image classification needs an Image and a "
                 f"ClassLabel feature. It has: {listed}."
@@ -143,13 +162,11 @@ def _reader(builder, image_key, label_key, shape):
         except ValueError as error:
             has = ", ".join(builder.info.splits)
             raise UserError(
-                f"The data set {builder.name!r} has no split {split!r}; it has: {has}. A slice of one of these, "
+                f"The data set {builder.name!r} has no examples in {split!r}; its splits are: {has}. A slice of one of these, "
                 "such as 'train[80%:]', can stand for a missing test split."
             ) from error
-        size = dataset.cardinality().numpy()
-        if size == 0:
-            raise UserError(f"The split {split!r} of {builder.name!r} is empty.")
-        images, labels = next(iter(dataset.map(example, tf.data.AUTOTUNE).batch(size)))
+        examples = dataset.map(example, num_parallel_calls=2).batch(dataset.cardinality().numpy())
+        images, labels = next(iter(without_autotune(examples)))
         return Split(images.numpy(), labels.numpy())
 
     return read

@@ -44,16 +44,16 @@ def training_batches(
             pixels = _flip_and_shift(pixels, (seed, step), horizontal_flip, shift)
         return pixels, tf.one_hot(tf.gather(labels, order), num_classes)
 
-    return _without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))
+    return without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))
 
 
 def evaluation_batches(split, num_classes, batch_size):
     """Return `(images, targets)` of every example once, in order; the last batch may be smaller."""
     dataset = tf.data.Dataset.from_tensor_slices((split.images, split.labels)).batch(batch_size)
-    return _without_autotune(dataset.map(lambda images, labels: (images, tf.one_hot(labels, num_classes))).prefetch(2))
+    return without_autotune(dataset.map(lambda images, labels: (images, tf.one_hot(labels, num_classes))).prefetch(2))
 
 
-def _without_autotune(dataset):
+def without_autotune(dataset):
     """Switch off tf.data's tuning: an iterator that ends within ten seconds would wait for its thread until then."""
     options = tf.data.Options()
     options.autotune.enabled = False

@@ -79,6 +79,11 @@ class SavedImageClassifier:
         """`(height, width, channels)` of the images it takes."""
         return tuple(self._spec.shape[1:])
 
+    @property
+    def num_classes(self):
+        """Number of classes it tells apart."""
+        return self._signature.structured_outputs["probabilities"].shape[-1]
+
     def predict(self, images, batch_size=500):
         """Return class probabilities float32 `(examples, classes)`.
 

@@ -112,7 +112,7 @@ class Checkpoints:
         path = self._path(step)
         try:
             self._checkpoint.read(str(path)).assert_consumed()
-        except (tf.errors.OpError, AssertionError, ValueError, OSError) as error:
+        except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError, OSError) as error:
             return str(error).splitlines()[0] if str(error) else type(error).__name__
         return None
 

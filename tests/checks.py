@@ -1,0 +1,94 @@
+"""Checks that every builder and every export must pass; a model's own tests say only what is special to it."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+def check_shapes(model, inputs, output_shape, parameters):
+    assert model(inputs).shape == output_shape
+    assert model.count_params() == parameters
+
+
+def check_refuses(build, argument, value, match):
+    """The message must name the argument, what is allowed, and what was received."""
+    with pytest.raises(ValueError, match=match) as raised:
+        build(**{argument: value})
+    assert argument in str(raised.value)
+    assert "Received: " in str(raised.value)
+
+
+def check_config_round_trip(model, inputs):
+    copy = keras.Model.from_config(model.get_config())
+    copy.set_weights(model.get_weights())
+    np.testing.assert_array_equal(copy(inputs), model(inputs))
+    assert [layer.name for layer in copy.layers] == [layer.name for layer in model.layers]
+
+
+def check_save_and_reload(model, inputs, folder):
+    path = folder / "model.keras"
+    model.save(path)
+    np.testing.assert_allclose(keras.saving.load_model(path)(inputs), model(inputs), atol=1e-6)
+
+
+def check_dtype_policies(build, inputs):
+    """Under every policy the variables and the output are float32, and the output is close to float32's."""
+    reference = build()
+    for policy in POLICIES:
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            model = build()
+        finally:
+            keras.config.set_dtype_policy(before)
+        model.set_weights(reference.get_weights())
+        outputs = model(inputs)
+        assert outputs.dtype == tf.float32, policy
+        assert {variable.dtype for variable in model.trainable_variables} == {"float32"}, policy
+        assert model.layers[2].compute_dtype == keras.DTypePolicy(policy).compute_dtype
+        np.testing.assert_allclose(outputs, reference(inputs), atol=0.05, err_msg=policy)
+
+
+def check_every_weight_gets_a_gradient(model, inputs, targets, loss):
+    with tf.GradientTape() as tape:
+        value = loss(targets, model(inputs, training=True))
+    gradients = tape.gradient(value, [variable.value for variable in model.trainable_variables])
+    for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None and np.any(gradient.numpy() != 0), f"{variable.path} gets no gradient"
+
+
+def check_overfits_one_batch(model, inputs, targets, loss, steps=150, learning_rate=0.01):
+    model.compile(keras.optimizers.Adam(learning_rate), loss)
+    dataset = tf.data.Dataset.from_tensors((inputs, targets)).repeat(steps)
+    before = model.evaluate(inputs, targets, verbose=0)
+    model.fit(dataset, verbose=0)
+    after = model.evaluate(inputs, targets, verbose=0)
+    assert after < 0.05 * before, f"loss went from {before} to {after}"
+
+
+def check_answers_in_a_clean_process(folder, signature, inputs, outputs, tmp_path):
+    """Load an export where this package cannot be imported, call a signature and compare all its outputs."""
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    program = f"""
+import sys
+sys.modules["keras_refs"] = sys.modules["keras"] = None
+import numpy as np, tensorflow as tf
+inputs = np.load({str(tmp_path / "inputs.npz")!r}, allow_pickle=True)
+signature = tf.saved_model.load({str(folder)!r}).signatures[{signature!r}]
+outputs = signature(**{{name: tf.constant(inputs[name]) for name in inputs.files}})
+np.savez({str(tmp_path / "outputs.npz")!r}, **{{name: value.numpy() for name, value in outputs.items()}})
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    answered = np.load(tmp_path / "outputs.npz", allow_pickle=True)
+    assert set(answered.files) == set(outputs)
+    for name, expected in outputs.items():
+        if np.asarray(expected).dtype.kind == "f":
+            np.testing.assert_allclose(answered[name], expected, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(answered[name], expected)

@@ -1,0 +1,36 @@
+import pytest
+
+from keras_refs.datasets import catalogue
+from keras_refs.errors import UserError
+
+
+def test_bundled_data_come_from_the_package():
+    assert catalogue.bundled_names() == ["fashion_mnist"]
+    assert catalogue.data_dir_of("fashion_mnist") == str(catalogue.BUNDLED_DATA_DIR)
+
+
+def test_bundled_data_carry_licence_and_citation():
+    for name in catalogue.bundled_names():
+        assert "Permission is hereby granted" in (catalogue.BUNDLED_DATA_DIR / name / "LICENSE").read_text()
+        assert (catalogue.BUNDLED_DATA_DIR / name / "CITATION.bib").read_text().startswith("@")
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "emnist/letters", "kmnist:3.0.1", "eurosat", "chexpert"])
+def test_knows_what_tfds_can_download(name):
+    assert catalogue.data_dir_of(name) is None
+
+
+def test_finds_prepared_data(tmp_path):
+    (tmp_path / "my_pictures").mkdir()
+    assert catalogue.data_dir_of("my_pictures", tmp_path) == str(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("fashion_mnits", "fashion_mnist"), ("cifar_10", "cifar10")])
+def test_offers_the_nearest_names(name, nearest):
+    with pytest.raises(UserError, match=f"No data set is called '{name}'.*{nearest}"):
+        catalogue.data_dir_of(name)
+
+
+def test_refuses_a_missing_data_dir(tmp_path):
+    with pytest.raises(UserError, match="--data-dir must be an existing folder"):
+        catalogue.data_dir_of("mnist", tmp_path / "nowhere")

@@ -1,0 +1,69 @@
+import keras
+import pytest
+import tensorflow as tf
+
+from keras_refs import training
+from keras_refs.errors import UserError
+from keras_refs.training.compute import Device, _read_cpu, choose_compute
+
+AMX = Device("cpu", "with AMX", cpu_flags=frozenset({"avx512f", "amx_bf16"}))
+AVX = Device("cpu", "without AMX", cpu_flags=frozenset({"avx2", "avx512_bf16"}))
+PASCAL, TURING, AMPERE, HOPPER = (
+    Device("gpu", f"capability {capability}", compute_capability=capability)
+    for capability in ((6, 1), (7, 5), (8, 0), (9, 0))
+)
+
+
+@pytest.mark.parametrize(
+    ("device", "family", "precision", "jit", "threads", "growth"),
+    [
+        (AMX, "convolutional", "mixed_bfloat16", False, 0, False),
+        (AVX, "convolutional", "float32", False, 0, False),
+        (AMX, "recurrent", "float32", False, 1, False),
+        (AVX, "recurrent", "float32", False, 1, False),
+        (PASCAL, "convolutional", "float32", True, 0, True),
+        (TURING, "convolutional", "mixed_float16", True, 0, True),
+        (AMPERE, "convolutional", "mixed_bfloat16", True, 0, True),
+        (HOPPER, "convolutional", "mixed_bfloat16", True, 0, True),
+        (TURING, "recurrent", "mixed_float16", False, 0, True),
+        (HOPPER, "recurrent", "mixed_bfloat16", False, 0, True),
+    ],
+)
+def test_choice(device, family, precision, jit, threads, growth):
+    plan = choose_compute(device, family)
+    assert (plan.precision, plan.jit_compile) == (precision, jit)
+    assert (plan.intra_op_threads, plan.memory_growth) == (threads, growth)
+    assert ("loss is scaled" in plan.describe()) == (precision == "mixed_float16")
+
+
+def test_flags_override_the_choice_and_the_reason_says_so():
+    plan = choose_compute(AMX, "convolutional", precision="float32", jit="on")
+    assert (plan.precision, plan.jit_compile) == ("float32", True)
+    assert "float32 as asked for" in plan.describe()
+    assert "XLA on as asked for" in plan.describe()
+
+
+def test_float16_gets_loss_scaling():
+    """Keras adds it in `compile` by the model's policy: the reason why the plan has no field for it."""
+    with choose_compute(TURING, "convolutional").scope():
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_reads_the_cpu(tmp_path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("processor : 0\nmodel name\t: Fast One\nflags\t\t: fpu amx_bf16\n\nprocessor : 1\n")
+    assert _read_cpu(cpuinfo) == ("Fast One", {"fpu", "amx_bf16"})
+    assert _read_cpu(tmp_path / "none")[1] == frozenset()
+
+
+def test_detects_this_machine():
+    assert training.detect_device().kind == "cpu"
+
+
+def test_replicas_must_share_the_batch(monkeypatch):
+    monkeypatch.setattr(tf.distribute.MirroredStrategy, "num_replicas_in_sync", 2)
+    with pytest.raises(UserError, match="--batch-size must be divisible by the 2 replicas. Received: 33"):
+        training.strategy("mirrored", 33)

@@ -1,0 +1,188 @@
+import os
+import signal
+import tempfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_refs import training
+from keras_refs.errors import TrainingDivergedError, UserError
+from keras_refs.training.loop import steps_per_execution
+
+STEPS = 5
+
+
+class Task:
+    """A small model with dropout, its data, and everything `fit` needs, in a folder of its own."""
+
+    def __init__(self, folder, learning_rate=0.01):
+        keras.utils.set_random_seed(0)
+        layers = [keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.5)]
+        self.model = keras.Sequential([*layers, keras.layers.Dense(2, "softmax")])
+        self.model.compile(
+            keras.optimizers.Adam(learning_rate), "categorical_crossentropy", metrics=["accuracy"]
+        )
+        self.folder = folder
+        self.checkpoints = training.Checkpoints(folder, self.model, STEPS)
+        inputs = tf.random.stateless_normal([30, 4], [0, 0])
+        self.inputs, self.targets = inputs, tf.one_hot(tf.cast(inputs[:, 0] > 0, tf.int32), 2)
+
+    def batches(self, first_step, last_step):
+        def batch(step):
+            start = step % STEPS * 6
+            return self.inputs[start : start + 6], self.targets[start : start + 6]
+
+        return tf.data.Dataset.range(first_step, last_step).map(batch)
+
+    def fit(self, epochs, patience=100):
+        validation = tf.data.Dataset.from_tensors((self.inputs, self.targets))
+        # The logs are not what is looked at here.
+        with tempfile.TemporaryDirectory() as logs:
+            training.fit(
+                self.model, self.batches, STEPS, epochs, validation, self.checkpoints, patience, log_dir=logs
+            )
+
+    def state(self):
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        return [np.asarray(variable) for variable in variables]
+
+    @property
+    def steps(self):
+        return sorted(int(path.stem[5:]) for path in self.folder.glob("*.index"))
+
+
+def assert_same(state, other):
+    for one, another in zip(state, other, strict=True):
+        np.testing.assert_array_equal(one, another)
+
+
+@pytest.fixture
+def unbroken(tmp_path):
+    (tmp_path / "unbroken").mkdir()
+    task = Task(tmp_path / "unbroken")
+    task.fit(4)
+    return task
+
+
+@pytest.fixture
+def broken_folder(tmp_path):
+    (tmp_path / "broken").mkdir()
+    return tmp_path / "broken"
+
+
+def test_resumed_equals_unbroken(unbroken, broken_folder):
+    Task(broken_folder).fit(2)
+    resumed = Task(broken_folder)
+    assert resumed.checkpoints.restore_latest() == []
+    resumed.fit(4)
+    assert_same(resumed.state(), unbroken.state())
+    losses = [[epoch["loss"] for epoch in task.checkpoints.history.epochs] for task in (resumed, unbroken)]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [8, 10])
+def test_signal_saves_and_resumed_equals_unbroken(unbroken, broken_folder, monkeypatch, signum, step):
+    """In the middle of an epoch (step 8 of 5 an epoch) and at its last step."""
+    stopped = Task(broken_folder)
+    on_end = training.loop._StopOnDivergence.on_train_batch_end
+
+    def send_signal(self, batch, logs=None):
+        if stopped.checkpoints.step == step:
+            os.kill(os.getpid(), signum)
+        on_end(self, batch, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.loop._StopOnDivergence, "on_train_batch_end", send_signal)
+        with pytest.raises(training.Interrupted) as raised:
+            stopped.fit(4)
+    assert raised.value.signum == signum
+    assert stopped.steps[-1] == step
+    resumed = Task(broken_folder)
+    resumed.checkpoints.restore_latest()
+    resumed.fit(4)
+    assert_same(resumed.state(), unbroken.state())
+    assert [epoch["epoch"] for epoch in resumed.checkpoints.history.epochs] == [1, 2, 3, 4]
+
+
+def test_keeps_the_newest_two_and_the_best(unbroken, tmp_path):
+    accuracies = [0.5, 0.9, 0.7, 0.6]
+    for epoch, accuracy in zip(unbroken.checkpoints.history.epochs, accuracies, strict=True):
+        epoch["val_accuracy"] = accuracy
+    unbroken.model.optimizer.iterations.assign(25)
+    (unbroken.folder / "step-00000010.index").write_bytes(b"")
+    unbroken.checkpoints.save()
+    assert unbroken.steps == [10, 20, 25]
+    assert {path.name.split(".")[0] for path in unbroken.folder.iterdir()} == {f"step-000000{n}" for n in (10, 20, 25)}
+
+
+def damage(folder, step):
+    (data,) = folder.glob(f"step-{step:08d}.data*")
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 255
+    data.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["flipped bits", "cut off", "missing"])
+def test_damaged_checkpoint_falls_back_to_the_one_before(unbroken, how):
+    (data,) = unbroken.folder.glob("step-00000020.data*")
+    if how == "flipped bits":
+        damage(unbroken.folder, 20)
+    elif how == "cut off":
+        data.write_bytes(data.read_bytes()[:100])
+    else:
+        data.unlink()
+    resumed = Task(unbroken.folder)
+    (message,) = resumed.checkpoints.restore_latest()
+    assert "step-00000020 is damaged" in message
+    assert "using the one before" in message
+    assert resumed.checkpoints.step == 15
+    resumed.fit(4)
+    assert_same(resumed.state(), unbroken.state())
+
+
+def test_nothing_is_guessed_when_all_checkpoints_are_damaged(unbroken):
+    for step in unbroken.steps:
+        damage(unbroken.folder, step)
+    before = {path: path.read_bytes() for path in unbroken.folder.iterdir()}
+    with pytest.raises(UserError, match="None of the checkpoints in .* can be read"):
+        Task(unbroken.folder).checkpoints.restore_latest()
+    assert {path: path.read_bytes() for path in unbroken.folder.iterdir()} == before
+
+
+def test_divergence_stops_and_keeps_the_last_good_checkpoint(broken_folder):
+    task = Task(broken_folder)
+    task.fit(1)
+    good = task.state()
+    task.targets = tf.where(tf.range(30)[:, None] == 20, np.nan, task.targets)
+    with pytest.raises(TrainingDivergedError, match="became nan at step 4"):
+        task.fit(2)
+    assert task.steps == [STEPS]
+    restored = Task(broken_folder)
+    restored.checkpoints.restore_latest()
+    assert_same(restored.state(), good)
+
+
+def test_stops_early_also_when_resumed(broken_folder, monkeypatch):
+    monkeypatch.setattr(training.Checkpoints, "save", lambda self: None)
+    task = Task(broken_folder, learning_rate=1e-12)
+    task.fit(10, patience=2)
+    assert len(task.checkpoints.history.epochs) == 3
+    task.fit(10, patience=2)
+    assert len(task.checkpoints.history.epochs) == 3
+
+
+def test_restores_the_best_epoch(unbroken):
+    unbroken.checkpoints.history.epochs[2]["val_accuracy"] = 2.0
+    assert unbroken.checkpoints.restore_best() == []
+    assert unbroken.checkpoints.step == 3 * STEPS
+    damage(unbroken.folder, 3 * STEPS)
+    assert "best epoch's checkpoint is damaged" in unbroken.checkpoints.restore_best()[0]
+    assert unbroken.checkpoints.step == 4 * STEPS
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, 1), (445, 5), (448, 16), (13, 13), (17, 1), (390, 15)])
+def test_executions_do_not_cross_an_epochs_end(steps, expected):
+    assert steps_per_execution(steps) == expected
