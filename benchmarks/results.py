@@ -28,14 +28,18 @@ ROWS = {
     },
     "conv_classifier_long": {
         "recipe": "conv_classifier",
-        "options": ["--epochs", "60", "--patience", "60"],
+        "options": [
+            *["--epochs", "60", "--patience", "60", "--batch-size", "128", "--learning-rate", "0.002"],
+            *["--dropout", "0.2"],
+        ],
         "to_beat": {"accuracy": 0.932, "what": "the goal set for 121,930 parameters", "source": None},
     },
     "conv_classifier_batch_normalization": {
         "recipe": "conv_classifier",
         "options": [
-            *["--epochs", "40", "--patience", "40", "--filters", "32", "64", "128", "--padding", "same"],
-            *["--hidden-units", "128", "--batch-normalization", "--block-dropout", "0.1", "--dropout", "0.3"],
+            *["--epochs", "40", "--patience", "40", "--batch-size", "128", "--learning-rate", "0.002"],
+            *["--filters", "32", "64", "128", "--padding", "same", "--hidden-units", "128"],
+            *["--batch-normalization", "--block-dropout", "0.1", "--dropout", "0.3"],
         ],
         "to_beat": {"accuracy": 0.939, "what": "2 conv + 2 FC, flips", "source": FASHION_MNIST_TABLE},
     },

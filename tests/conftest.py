@@ -11,6 +11,10 @@ import numpy as np
 import pytest
 
 
+REPOSITORY = Path(__file__).parents[1]
+USERS_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+
+
 @pytest.fixture(scope="session")
 def digits_data_dir(tmp_path_factory):
     """A TFDS folder with real images that are not the bundled ones: scikit-learn's digits, 8x8 pixels, 0..255."""
@@ -45,7 +49,8 @@ def command(tmp_path):
 
     def run(module, *arguments, **options):
         return subprocess.run(
-            command_line(module, *arguments), cwd=tmp_path, capture_output=True, text=True, check=False, **options
+            command_line(module, *arguments), cwd=tmp_path, env=USERS_ENVIRONMENT, capture_output=True, text=True,
+            check=False, **options
         )
 
     return run
@@ -53,6 +58,3 @@ def command(tmp_path):
 
 def command_line(module, *arguments):
     return [sys.executable, "-m", f"keras_refs.{module}", *map(str, arguments)]
-
-
-REPOSITORY = Path(__file__).parents[1]

@@ -22,11 +22,11 @@ class Config(settings.Settings):
     The defaults train listing C1's 121,930 parameters.
     """
 
-    epochs: settings.Count = 16
+    epochs: settings.Count = 14
     """Passes over the training split."""
-    batch_size: settings.Count = 128
+    batch_size: settings.Count = 64
     """Examples a training step, over all devices together."""
-    learning_rate: settings.Positive = 2e-3
+    learning_rate: settings.Positive = 3e-3
     """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
     patience: settings.Count = 15
     """Epochs without a better validation accuracy after which training stops."""
@@ -54,7 +54,7 @@ class Config(settings.Settings):
     """Normalise the activations of every block over the batch."""
     block_dropout: settings.Rate = 0.0
     """Share of activations dropped after every block."""
-    dropout: settings.Rate = 0.2
+    dropout: settings.Rate = 0.0
     """Share of activations dropped before the head."""
     l2: settings.NotNegative = 0.0
     """Factor of the L2 penalty on every kernel."""

@@ -64,7 +64,7 @@ class Checkpoints:
     @property
     def step(self):
         """Training steps done so far."""
-        return int(self._optimizer.iterations)
+        return int(self._optimizer.iterations.value.numpy())
 
     def save(self):
         """Write a checkpoint of this step and remove those no longer needed."""
