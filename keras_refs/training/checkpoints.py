@@ -55,8 +55,10 @@ class Checkpoints:
         self._steps_per_epoch = steps_per_epoch
         # Not `model=model`: that would miss the generators' states, which Dropout draws its masks from.
         self._optimizer.build(model.trainable_variables)
-        self._checkpoint = tf.train.Checkpoint(
-            model=[variable.value for variable in _state(model)],
+        state = [variable.value for variable in _state(model)]
+        self._model_only = tf.train.Checkpoint(model=state)
+        self._everything = tf.train.Checkpoint(
+            model=state,
             optimizer=[variable.value for variable in self._optimizer.variables],
             history=self.history,
         )
@@ -68,7 +70,7 @@ class Checkpoints:
 
     def save(self):
         """Write a checkpoint of this step and remove those no longer needed."""
-        self._checkpoint.write(str(self._path(self.step)))
+        self._everything.write(str(self._path(self.step)))
         steps = self._saved_steps()
         best = self.history.best_epoch()
         keep = {*steps[-2:]} if best is None else {*steps[-2:], (best + 1) * self._steps_per_epoch}
@@ -86,12 +88,23 @@ class Checkpoints:
         Raises:
             UserError: If there are checkpoints and none can be read.
         """
+        return self._restore_first(reversed(self._saved_steps()), self._everything)
+
+    def restore_best(self):
+        """Restore the model alone to the best epoch, or to the newest epoch that can be read.
+
+        Optimizer and history stay where they are. Returns and raises as `restore_latest` does.
+        """
+        best = (self.history.best_epoch() + 1) * self._steps_per_epoch
+        return self._restore_first([best, *reversed(self._saved_steps())], self._model_only)
+
+    def _restore_first(self, steps, checkpoint):
         passed_over = []
-        for step in reversed(self._saved_steps()):
-            problem = self._read(step)
+        for step in steps:
+            problem = _read(checkpoint, self._path(step))
             if problem is None:
                 return passed_over
-            passed_over.append(f"The checkpoint {self._path(step)} is damaged ({problem}); using the one before.")
+            passed_over.append(f"The checkpoint {self._path(step)} is damaged ({problem}); using the next one.")
         if passed_over:
             raise UserError(
                 f"None of the checkpoints in {self.directory} can be read. Remove the folder, or choose another "
@@ -99,28 +112,20 @@ class Checkpoints:
             )
         return passed_over
 
-    def restore_best(self):
-        """Restore the best epoch's checkpoint, or the newest readable one; returns sentences as above."""
-        best = self.history.best_epoch()
-        problem = self._read((best + 1) * self._steps_per_epoch)
-        if problem is None:
-            return []
-        return [f"The best epoch's checkpoint is damaged ({problem}).", *self.restore_latest()]
-
-    def _read(self, step):
-        """Restore one checkpoint; return what is wrong with it, if anything."""
-        path = self._path(step)
-        try:
-            self._checkpoint.read(str(path)).assert_consumed()
-        except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError, OSError) as error:
-            return str(error).splitlines()[0] if str(error) else type(error).__name__
-        return None
-
     def _saved_steps(self):
         return sorted(int(path.stem.removeprefix("step-")) for path in self.directory.glob("step-*.index"))
 
     def _path(self, step):
         return self.directory / f"step-{step:08d}"
+
+
+def _read(checkpoint, path):
+    """Restore one checkpoint; return what is wrong with it, if anything."""
+    try:
+        checkpoint.read(str(path)).assert_existing_objects_matched()
+    except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError, OSError) as error:
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return None
 
 
 def _state(model):

@@ -137,7 +137,7 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(unbroken, how):
     resumed = Task(unbroken.folder)
     (message,) = resumed.checkpoints.restore_latest()
     assert "step-00000020 is damaged" in message
-    assert "using the one before" in message
+    assert "using the next one" in message
     assert resumed.checkpoints.step == 15
     resumed.fit(4)
     assert_same(resumed.state(), unbroken.state())
@@ -174,13 +174,22 @@ def test_stops_early_also_when_resumed(broken_folder, monkeypatch):
     assert len(task.checkpoints.history.epochs) == 3
 
 
-def test_restores_the_best_epoch(unbroken):
-    unbroken.checkpoints.history.epochs[2]["val_accuracy"] = 2.0
-    assert unbroken.checkpoints.restore_best() == []
-    assert unbroken.checkpoints.step == 3 * STEPS
-    damage(unbroken.folder, 3 * STEPS)
-    assert "best epoch's checkpoint is damaged" in unbroken.checkpoints.restore_best()[0]
-    assert unbroken.checkpoints.step == 4 * STEPS
+def test_restores_the_best_epochs_model_and_nothing_else(broken_folder):
+    task = Task(broken_folder)
+    weights = []
+    for epoch in (1, 2, 3, 4):
+        task.fit(epoch)
+        weights.append(task.model.get_weights())
+        task.checkpoints.history.epochs[-1]["val_accuracy"] = 2.0 if epoch == 2 else 0.5
+        task.checkpoints.save()
+    assert task.steps == [2 * STEPS, 3 * STEPS, 4 * STEPS]
+    assert task.checkpoints.restore_best() == []
+    assert_same(task.model.get_weights(), weights[1])
+    assert len(task.checkpoints.history.epochs) == 4
+    assert task.checkpoints.step == 4 * STEPS
+    damage(broken_folder, 2 * STEPS)
+    assert "step-00000010 is damaged" in task.checkpoints.restore_best()[0]
+    assert_same(task.model.get_weights(), weights[3])
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(1, 1), (445, 5), (448, 16), (13, 13), (17, 1), (390, 15)])
