@@ -28,6 +28,8 @@ class Config(settings.Settings):
     """Examples a training step, over all devices together."""
     learning_rate: settings.Positive = 3e-3
     """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
+    average_epochs: settings.NotNegative = 1.0
+    """Epochs that the moving average of the weights, which is validated and exported, reaches back; 0 for none."""
     patience: settings.Count = 15
     """Epochs without a better validation accuracy after which training stops."""
     dataset: str = "fashion_mnist"
@@ -161,7 +163,11 @@ def train(config, data, plan, run):
         with plan.scope():
             model = build_model(config, data)
         model.compile(
-            keras.optimizers.Adam(learning_rate),
+            keras.optimizers.Adam(
+                learning_rate,
+                use_ema=config.average_epochs > 0,
+                ema_momentum=training.ema_momentum(config.average_epochs, steps_per_epoch),
+            ),
             keras.losses.CategoricalCrossentropy(),
             metrics=["accuracy"],
             jit_compile=plan.jit_compile,

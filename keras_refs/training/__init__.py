@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "checkpoints": ["Checkpoints"],
         "compute": ["ComputePlan", "Device", "choose_compute", "detect_device", "prepare_process", "strategy"],
-        "loop": ["fit", "steps_per_execution"],
+        "loop": ["ema_momentum", "fit", "steps_per_execution"],
         "interruption": ["Interrupted"],
         "run": ["Run"],
     },

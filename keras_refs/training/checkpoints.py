@@ -55,13 +55,13 @@ class Checkpoints:
         self._steps_per_epoch = steps_per_epoch
         # Not `model=model`: that would miss the generators' states, which Dropout draws its masks from.
         self._optimizer.build(model.trainable_variables)
-        state = [variable.value for variable in _state(model)]
-        self._model_only = tf.train.Checkpoint(model=state)
-        self._everything = tf.train.Checkpoint(
-            model=state,
-            optimizer=[variable.value for variable in self._optimizer.variables],
-            history=self.history,
-        )
+        self._model = model
+        variables = {
+            "model": [variable.value for variable in _state(model)],
+            "optimizer": [variable.value for variable in self._optimizer.variables],
+        }
+        self._variables = tf.train.Checkpoint(**variables)
+        self._everything = tf.train.Checkpoint(**variables, history=self.history)
 
     @property
     def step(self):
@@ -91,12 +91,14 @@ class Checkpoints:
         return self._restore_first(reversed(self._saved_steps()), self._everything)
 
     def restore_best(self):
-        """Restore the model alone to the best epoch, or to the newest epoch that can be read.
+        """Restore the model to the best epoch, or to the newest that can be read, with its averaged weights if any.
 
-        Optimizer and history stay where they are. Returns and raises as `restore_latest` does.
+        The history stays as it is. Returns and raises as `restore_latest` does.
         """
         best = (self.history.best_epoch() + 1) * self._steps_per_epoch
-        return self._restore_first([best, *reversed(self._saved_steps())], self._model_only)
+        passed_over = self._restore_first([best, *reversed(self._saved_steps())], self._variables)
+        self._optimizer.finalize_variable_values(self._model.trainable_variables)
+        return passed_over
 
     def _restore_first(self, steps, checkpoint):
         passed_over = []

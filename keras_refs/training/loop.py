@@ -95,6 +95,8 @@ def fit(model, batches, steps_per_epoch, epochs, validation, checkpoints, patien
             _StopOnSignal(checkpoints, received, steps_per_epoch),
             keras.callbacks.TensorBoard(log_dir, write_graph=False),
         ]
+        if averages_weights(model.optimizer):
+            callbacks.append(keras.callbacks.SwapEMAWeights())
 
         def fit_until(last_epoch):
             epoch, steps_done = divmod(checkpoints.step, steps_per_epoch)
@@ -114,6 +116,8 @@ def fit(model, batches, steps_per_epoch, epochs, validation, checkpoints, patien
 
         if checkpoints.step % steps_per_epoch:
             fit_until(checkpoints.step // steps_per_epoch + 1)
+            # A fit that ends leaves the averaged weights in the model, where training must go on with the others.
+            checkpoints.restore_latest()
         fit_until(epochs)
 
 
@@ -123,6 +127,16 @@ def steps_per_execution(steps_per_epoch, at_most=16):
     Fewer calls from Python make small models faster; a divisor keeps executions from crossing an epoch's end.
     """
     return max(steps for steps in range(1, at_most + 1) if steps_per_epoch % steps == 0)
+
+
+def ema_momentum(average_epochs, steps_per_epoch):
+    """Return the momentum of a moving average of the weights that reaches back about so many epochs."""
+    return 1 - 1 / max(1, average_epochs * steps_per_epoch)
+
+
+def averages_weights(optimizer):
+    """Tell whether an optimizer, or the one it scales the loss for, keeps a moving average of the weights."""
+    return getattr(optimizer, "inner_optimizer", optimizer).use_ema
 
 
 def _has_stalled(history, patience):

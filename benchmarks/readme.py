@@ -1,0 +1,81 @@
+"""Write the measured figures into the README, between its markers.
+
+python benchmarks/readme.py          writes README.md
+python benchmarks/readme.py --check  exits with 1 if README.md says anything else than results/ does
+"""
+
+import json
+import re
+import statistics
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+README = REPOSITORY / "README.md"
+RESULTS = REPOSITORY / "results"
+
+
+def models_table():
+    """Return a row for each file of `benchmarks/results.py`."""
+    lines = [
+        "| model | parameters | data | test accuracy (mean ± standard deviation, seeds) | to beat | wall time | hardware |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    commands = []
+    for path in sorted(RESULTS.glob("conv_classifier*.json")):
+        row = json.loads(path.read_text(encoding="utf-8"))
+        lines.append(_model_row(path.stem, row))
+        commands += [f"# {path.stem}", " ".join(["python -m keras_refs.train", row["recipe"], *row["options"]])]
+    return "\n".join([*lines, "", "```sh", *commands, "```"])
+
+
+def _model_row(name, row):
+    runs = row["runs"]
+    accuracies = [run["accuracy"] for run in runs]
+    spread = f" ± {statistics.stdev(accuracies):.4f}" if len(runs) > 1 else ""
+    goal = row["to_beat"]
+    source = f"[{goal['what']}]({goal['source']})" if goal["source"] else goal["what"]
+    verdict = "" if statistics.mean(accuracies) >= goal["accuracy"] else " (**not reached**)"
+    cores = f"{row['cores']} core{'s' if row['cores'] > 1 else ''}"
+    return (
+        f"| `{name}` | {runs[0]['parameters']:,} | {runs[0]['dataset']} "
+        f"| {statistics.mean(accuracies):.4f}{spread} ({len(runs)}) "
+        f"| {goal['accuracy']:.3f}, {source}{verdict} "
+        f"| {statistics.mean(run['wall_seconds'] for run in runs):.0f} s "
+        f"| {cores}, {runs[0]['ran_on']['device']} |"
+    )
+
+
+def throughput_table():
+    """Return the figures of `benchmarks/throughput.py`."""
+    measured = json.loads((RESULTS / "throughput.json").read_text(encoding="utf-8"))
+    lines = ["| batch | plain Keras | keras_refs | ratio (lowest and highest round) |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['batch_size']} | {row['plain']:,} images/s | {row['ours']:,} images/s "
+        f"| **{row['ratio']}** ({row['lowest_ratio']} to {row['highest_ratio']}) |"
+        for row in measured["rows"]
+    ]
+    return "\n".join([*lines, "", f"Measured on {measured['cores']} cores of {measured['device']}."])
+
+
+def filled(text):
+    """Return the README's text with every measured part replaced by what `results/` says."""
+    for name, table in (("models", models_table), ("throughput", throughput_table)):
+        marked = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(\n<!-- end of {name} -->)", re.S)
+        text, count = marked.subn(lambda match, table=table: match[1] + table() + match[2], text)
+        if count != 1:
+            raise SystemExit(f"README.md must have one part marked {name!r}; found {count}")
+    return text
+
+
+def main():
+    """Write or check."""
+    text = README.read_text(encoding="utf-8")
+    if sys.argv[1:] == ["--check"]:
+        return int(filled(text) != text)
+    README.write_text(filled(text), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
