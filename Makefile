@@ -8,7 +8,7 @@ train: .venv/ready
 	$(BIN)/python -m keras_refs.train conv_classifier
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 lint: .venv/ready
 	$(BIN)/ruff check .

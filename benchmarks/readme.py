@@ -18,14 +18,17 @@ RESULTS = REPOSITORY / "results"
 def models_table():
     """Return a row for each file of `benchmarks/results.py`."""
     lines = [
-        "| model | parameters | data | test accuracy (mean ± standard deviation, seeds) | to beat | wall time | hardware |",
+        "| model | parameters | data | test accuracy, mean ± deviation (seeds) | to beat | wall time | hardware |",
         "|---|---|---|---|---|---|---|",
     ]
     commands = []
     for path in sorted(RESULTS.glob("conv_classifier*.json")):
         row = json.loads(path.read_text(encoding="utf-8"))
         lines.append(_model_row(path.stem, row))
-        commands += [f"# {path.stem}", " ".join(["python -m keras_refs.train", row["recipe"], *row["options"]])]
+        commands += [
+            f"# {path.stem}",
+            " ".join(["python -m keras_refs.train", row["recipe"], *row["options"]]),
+        ]
     return "\n".join([*lines, "", "```sh", *commands, "```"])
 
 

@@ -24,7 +24,11 @@ ROWS = {
     "conv_classifier": {
         "recipe": "conv_classifier",
         "options": [],
-        "to_beat": {"accuracy": 0.925, "what": "2 conv, under 100K parameters", "source": FASHION_MNIST_TABLE},
+        "to_beat": {
+            "accuracy": 0.925,
+            "what": "2 conv, under 100K parameters",
+            "source": FASHION_MNIST_TABLE,
+        },
     },
     "conv_classifier_long": {
         "recipe": "conv_classifier",
@@ -82,7 +86,9 @@ def main():
         with tempfile.TemporaryDirectory() as temporary:
             folder = (arguments.keep or Path(temporary)) / name
             runs = [train(ROWS[name], seed, folder) for seed in arguments.seeds]
-        storage.write_json(RESULTS / f"{name}.json", {**ROWS[name], "cores": len(os.sched_getaffinity(0)), "runs": runs})
+        storage.write_json(
+            RESULTS / f"{name}.json", {**ROWS[name], "cores": len(os.sched_getaffinity(0)), "runs": runs}
+        )
 
 
 if __name__ == "__main__":

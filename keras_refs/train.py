@@ -67,7 +67,8 @@ def _train(name, options, resume_command):
 
 def _parse(recipe, name, options):
     def both(
-        config: Annotated[recipe.Config, tyro.conf.arg(name="")], folders: Annotated[Folders, tyro.conf.arg(name="")]
+        config: Annotated[recipe.Config, tyro.conf.arg(name="")],
+        folders: Annotated[Folders, tyro.conf.arg(name="")],
     ):
         return config, folders
 

@@ -10,7 +10,6 @@ os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 import numpy as np
 import pytest
 
-
 REPOSITORY = Path(__file__).parents[1]
 USERS_ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
 
@@ -24,7 +23,10 @@ def digits_data_dir(tmp_path_factory):
     digits = load_digits()
     images = np.round(digits.images[..., np.newaxis] * (255 / 16)).astype(np.uint8)
     examples = [{"image": image, "label": label} for image, label in zip(images, digits.target, strict=True)]
-    features = {"image": tfds.features.Image(shape=(8, 8, 1)), "label": tfds.features.ClassLabel(num_classes=10)}
+    features = {
+        "image": tfds.features.Image(shape=(8, 8, 1)),
+        "label": tfds.features.ClassLabel(num_classes=10),
+    }
     return prepare(tmp_path_factory.mktemp("digits"), "digits", features, examples[:1400], examples[1400:])
 
 
@@ -49,8 +51,13 @@ def command(tmp_path):
 
     def run(module, *arguments, **options):
         return subprocess.run(
-            command_line(module, *arguments), cwd=tmp_path, env=USERS_ENVIRONMENT, capture_output=True, text=True,
-            check=False, **options
+            command_line(module, *arguments),
+            cwd=tmp_path,
+            env=USERS_ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            check=False,
+            **options,
         )
 
     return run

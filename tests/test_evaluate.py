@@ -13,13 +13,14 @@ COMMITTED = REPOSITORY / "saved_models" / "conv_classifier"
     [
         (["nowhere"], "nowhere is no SavedModel: expected saved_model.pb"),
         ([COMMITTED, "--dataset", "fashion_mnits"], "The nearest names are: fashion_mnist."),
-        ([COMMITTED, "--dataset", "digits", "--data-dir", "DIGITS"], "images must be uint8 pixels (0..255) of shape"),
+        (
+            [COMMITTED, "--dataset", "digits", "--data-dir", "DIGITS"],
+            "images must be uint8 pixels (0..255) of shape",
+        ),
         (["no_card"], "no_card has no model card that names its data set; name one with --dataset."),
     ],
 )
-def test_mistakes_get_a_sentence_and_exit_code_2(
-    arguments, sentence, tmp_path, monkeypatch, capsys, digits_data_dir
-):
+def test_mistakes_get_a_sentence_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys, digits_data_dir):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(COMMITTED / "1", "no_card", ignore=shutil.ignore_patterns("model_card*"))
     assert main([str(argument).replace("DIGITS", str(digits_data_dir)) for argument in arguments]) == 2
@@ -34,7 +35,10 @@ def test_other_classes_are_refused(tmp_path, capsys):
 
     from tests.conftest import prepare
 
-    features = {"image": tfds.features.Image(shape=(28, 28, 1)), "label": tfds.features.ClassLabel(num_classes=2)}
+    features = {
+        "image": tfds.features.Image(shape=(28, 28, 1)),
+        "label": tfds.features.ClassLabel(num_classes=2),
+    }
     examples = [{"image": np.zeros((28, 28, 1), np.uint8), "label": 0}]
     prepare(tmp_path, "two_classes", features, examples, examples)
     assert main([str(COMMITTED), "--dataset", "two_classes", "--data-dir", str(tmp_path)]) == 2

@@ -162,8 +162,8 @@ def _reader(builder, image_key, label_key, shape):
         except ValueError as error:
             has = ", ".join(builder.info.splits)
             raise UserError(
-                f"The data set {builder.name!r} has no examples in {split!r}; its splits are: {has}. A slice of one of these, "
-                "such as 'train[80%:]', can stand for a missing test split."
+                f"The data set {builder.name!r} has no examples in {split!r}; its splits are: {has}. "
+                "A slice of one of these, such as 'train[80%:]', can stand for a missing test split."
             ) from error
         examples = dataset.map(example, num_parallel_calls=2).batch(dataset.cardinality().numpy())
         images, labels = next(iter(without_autotune(examples)))

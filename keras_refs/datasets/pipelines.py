@@ -7,9 +7,7 @@ exactly the batches an unbroken run would have seen.
 import tensorflow as tf
 
 
-def training_batches(
-    split, num_classes, batch_size, seed, first_step, last_step, horizontal_flip=False, shift=0
-):
+def training_batches(split, num_classes, batch_size, seed, first_step, last_step, horizontal_flip=False, shift=0):
     """Return the shuffled, augmented batches of the steps `first_step <= step < last_step`.
 
     Every epoch of `len(split) // batch_size` steps visits the examples in a new order; what does not fill a
@@ -66,8 +64,7 @@ def _flip_and_shift(images, seed, horizontal_flip, shift):
     flip_seed, row_seed, column_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
     mirrored = tf.random.stateless_uniform([batch_size], flip_seed) < (0.5 if horizontal_flip else 0.0)
     moves = [
-        tf.random.stateless_uniform([batch_size], key, -shift, shift + 1, tf.int32)
-        for key in (row_seed, column_seed)
+        tf.random.stateless_uniform([batch_size], key, -shift, shift + 1, tf.int32) for key in (row_seed, column_seed)
     ]
     rows, columns = (tf.cast(move, tf.float32) for move in moves)
     zeros, ones = tf.zeros([batch_size]), tf.ones([batch_size])

@@ -18,7 +18,7 @@ def write_model_card(folder, card):
     Args:
         folder: The version folder. PNG files in its `figures/` are shown in the card.
         card: A dictionary of plain values: `name`, `summary`, `date`, `parameters`, `settings` (the recipe's
-            configuration), `ran_on`, `seconds` (wall time of the training), `epochs`, `best_epoch`, `dataset` (`name`, `homepage`,
+            configuration), `ran_on`, `seconds` (of training), `epochs`, `best_epoch`, `dataset` (`name`, `homepage`,
             `citation`, `class_names`, `image_shape`, `examples` by split) and `test` (classification metrics).
     """
     folder = Path(folder)
@@ -46,8 +46,8 @@ def _markdown(folder, card):
 |---|---|
 | test accuracy | {card["test"]["accuracy"]:.4f} on {dataset["examples"]["test"]:,} images |
 | data | [{dataset["name"]}]({dataset["homepage"]}) |
-| trained on | {dataset["examples"]["train"]:,} images; best of {card["epochs"]} epochs: {card["best_epoch"]}, chosen on \
-{dataset["examples"]["validation"]:,} validation images |
+| trained on | {dataset["examples"]["train"]:,} images; the best of {card["epochs"]} epochs, {card["best_epoch"]}, \
+was chosen on {dataset["examples"]["validation"]:,} validation images |
 | parameters | {card["parameters"]:,} |
 | seed | {settings["seed"]} |
 | training time | {card["seconds"]:.0f} s on {card["ran_on"]["device"]} |

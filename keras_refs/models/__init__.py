@@ -5,6 +5,4 @@ Nothing here imports anything but Keras, so that a builder works in any Keras 3 
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"convnet": ["conv_classifier"]}
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"convnet": ["conv_classifier"]})

@@ -77,46 +77,42 @@ def conv_classifier(
     _check_arguments(input_shape, num_classes, filters, kernel_size, padding)
     _check_head_arguments(hidden_units, block_dropout, dropout, l2, classifier_activation)
 
-    kernel_regularizer = keras.regularizers.L2(l2) if l2 else None
     # Statistics and probabilities keep full precision under a mixed-precision policy.
     full_precision = keras.config.dtype_policy().variable_dtype
+    convolution = {
+        "kernel_size": kernel_size,
+        "padding": padding,
+        "use_bias": not batch_normalization,
+        "kernel_regularizer": _l2(l2),
+        "data_format": "channels_last",
+    }
 
     images = keras.Input(shape=tuple(input_shape), name="images")
     x = layers.Rescaling(1 / 255, name="rescaling")(images)
-    for index, width in enumerate(filters, start=1):
-        x = layers.Conv2D(
-            width,
-            kernel_size,
-            padding=padding,
-            use_bias=not batch_normalization,
-            kernel_regularizer=kernel_regularizer,
-            data_format="channels_last",
-            name=f"block{index}_convolution",
-        )(x)
-        x = layers.MaxPooling2D(2, data_format="channels_last", name=f"block{index}_pooling")(x)
+    for block, width in enumerate(filters, start=1):
+        x = layers.Conv2D(width, **convolution, name=f"block{block}_convolution")(x)
+        x = layers.MaxPooling2D(2, data_format="channels_last", name=f"block{block}_pooling")(x)
         if batch_normalization:
-            # The last hundred steps, not the last thousand: moving statistics settle within one epoch.
-            x = layers.BatchNormalization(
-                momentum=0.9, dtype=full_precision, name=f"block{index}_normalization"
-            )(x)
-        x = layers.Activation(activation, name=f"block{index}_activation")(x)
+            # Momentum 0.9: the moving statistics follow within tens of steps, so short runs validate well too.
+            x = layers.BatchNormalization(momentum=0.9, dtype=full_precision, name=f"block{block}_normalization")(x)
+        x = layers.Activation(activation, name=f"block{block}_activation")(x)
         if block_dropout:
-            x = layers.Dropout(block_dropout, name=f"block{index}_dropout")(x)
+            x = layers.Dropout(block_dropout, name=f"block{block}_dropout")(x)
     x = layers.Flatten(name="flatten")(x)
     if hidden_units:
-        x = layers.Dense(hidden_units, activation, kernel_regularizer=kernel_regularizer, name="hidden")(x)
+        x = layers.Dense(hidden_units, activation, kernel_regularizer=_l2(l2), name="hidden")(x)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
     if classifier_activation == "auto":
         classifier_activation = "sigmoid" if num_classes == 1 else "softmax"
     outputs = layers.Dense(
-        num_classes,
-        classifier_activation,
-        kernel_regularizer=kernel_regularizer,
-        dtype=full_precision,
-        name="classifier",
+        num_classes, classifier_activation, kernel_regularizer=_l2(l2), dtype=full_precision, name="classifier"
     )(x)
     return keras.Model(images, outputs, name=name)
+
+
+def _l2(factor):
+    return keras.regularizers.L2(factor) if factor else None
 
 
 def _check_arguments(input_shape, num_classes, filters, kernel_size, padding):

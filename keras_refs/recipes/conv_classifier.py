@@ -44,6 +44,8 @@ class Config(settings.Settings):
     """Mirror every other training image."""
     shift: Annotated[int, Ge(0)] = 1
     """Largest random move of a training image in pixels, in both directions."""
+    average_mirrored: bool = True
+    """Answer with the mean over an image and its mirror image, where training mirrors too; twice the work."""
     filters: tuple[settings.Count, ...] = (32, 64)
     """Output channels of each block's convolution; one block each."""
     kernel_size: settings.Count = 3
@@ -148,8 +150,8 @@ def build_model(config, data):
         raise UserError(str(error)) from error
 
 
-def train(config, data, plan, run):
-    """Train and return the model and its checkpoints, at the last epoch."""
+def compile_model(config, data, plan):
+    """Return the network, compiled for training."""
     import keras
 
     steps_per_epoch = len(data.train) // config.batch_size
@@ -159,26 +161,31 @@ def train(config, data, plan, run):
         warmup_steps=steps_per_epoch,
         decay_steps=max(1, (config.epochs - 1) * steps_per_epoch),
     )
+    with plan.scope():
+        model = build_model(config, data)
+    model.compile(
+        keras.optimizers.Adam(
+            learning_rate,
+            use_ema=config.average_epochs > 0,
+            ema_momentum=training.ema_momentum(config.average_epochs, steps_per_epoch),
+        ),
+        keras.losses.CategoricalCrossentropy(),
+        metrics=["accuracy"],
+        jit_compile=plan.jit_compile,
+        steps_per_execution=training.steps_per_execution(steps_per_epoch),
+    )
+    return model
+
+
+def train(config, data, plan, run):
+    """Train and return the model and its checkpoints, at the last epoch."""
+    steps_per_epoch, num_classes = len(data.train) // config.batch_size, len(data.class_names)
     with training.strategy(config.distribute, config.batch_size).scope():
-        with plan.scope():
-            model = build_model(config, data)
-        model.compile(
-            keras.optimizers.Adam(
-                learning_rate,
-                use_ema=config.average_epochs > 0,
-                ema_momentum=training.ema_momentum(config.average_epochs, steps_per_epoch),
-            ),
-            keras.losses.CategoricalCrossentropy(),
-            metrics=["accuracy"],
-            jit_compile=plan.jit_compile,
-            steps_per_execution=training.steps_per_execution(steps_per_epoch),
-        )
+        model = compile_model(config, data, plan)
         checkpoints = training.Checkpoints(run.checkpoints, model, steps_per_epoch)
     print(f"{len(data.train)} training images, {model.count_params():,} parameters.")
     for message in checkpoints.restore_latest():
         print(message)
-
-    num_classes = len(data.class_names)
 
     def batches(first_step, last_step):
         return datasets.training_batches(
@@ -206,11 +213,12 @@ def train(config, data, plan, run):
 
 
 def export_and_score(config, data, model, folder):
-    """Write the SavedModel and return what its own signature scores on the test split."""
+    """Write the SavedModel; return its signature's scores on the test split and the probabilities they come from."""
     # In float32 and for any device: clients may lack the hardware that the training's precision wants.
     serving_model = build_model(config, data)
     serving_model.set_weights(model.get_weights())
-    export.write_image_classifier(serving_model, data.image_shape, data.class_names, folder)
+    average_mirrored = config.average_mirrored and config.horizontal_flip
+    export.write_image_classifier(serving_model, data.image_shape, data.class_names, folder, average_mirrored)
     probabilities = export.SavedImageClassifier(folder).predict(data.test.images)
     return evaluation.classification_metrics(data.test.labels, probabilities, data.class_names), probabilities
 
@@ -226,7 +234,7 @@ def draw(history, test, probabilities, data, folder):
 
 
 def model_card(config, data, metrics, ran_on):
-    """Return what `export.write_model_card` wants to know."""
+    """Return what `export.write_model_card` puts on the card."""
     return {
         "name": NAME,
         "summary": __doc__,

@@ -6,7 +6,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "checkpoints": ["Checkpoints"],
-        "compute": ["ComputePlan", "Device", "choose_compute", "detect_device", "prepare_process", "strategy"],
+        "compute": [
+            "ComputePlan",
+            "Device",
+            "choose_compute",
+            "detect_device",
+            "prepare_process",
+            "strategy",
+        ],
         "loop": ["ema_momentum", "fit", "steps_per_execution"],
         "interruption": ["Interrupted"],
         "run": ["Run"],

@@ -106,7 +106,7 @@ class Checkpoints:
             problem = _read(checkpoint, self._path(step))
             if problem is None:
                 return passed_over
-            passed_over.append(f"The checkpoint {self._path(step)} is damaged ({problem}); using the next one.")
+            passed_over.append(f"The checkpoint {self._path(step)} is damaged ({problem}); trying the next one.")
         if passed_over:
             raise UserError(
                 f"None of the checkpoints in {self.directory} can be read. Remove the folder, or choose another "
@@ -124,7 +124,9 @@ class Checkpoints:
 def _read(checkpoint, path):
     """Restore one checkpoint; return what is wrong with it, if anything."""
     try:
-        checkpoint.read(str(path)).assert_existing_objects_matched()
+        status = checkpoint.read(str(path))
+        status.assert_existing_objects_matched()
+        status.expect_partial()
     except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError, OSError) as error:
         return str(error).splitlines()[0] if str(error) else type(error).__name__
     return None

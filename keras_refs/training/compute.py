@@ -118,7 +118,10 @@ def _gpu_precision(device, _family):
     if device.compute_capability >= (8, 0):
         return "mixed_bfloat16", f"bfloat16: compute capability {generation} has tensor cores for it"
     if device.compute_capability >= (7, 0):
-        return "mixed_float16", f"float16: compute capability {generation} has tensor cores for it, none for bfloat16"
+        return (
+            "mixed_float16",
+            f"float16: compute capability {generation} has tensor cores for it, none for bfloat16",
+        )
     return "float32", f"float32: compute capability {generation or 'unknown'} has no tensor cores"
 
 
@@ -199,7 +202,6 @@ def strategy(distribute, batch_size):
     mirrored = tf.distribute.MirroredStrategy([device.name for device in devices])
     if batch_size % mirrored.num_replicas_in_sync:
         raise UserError(
-            f"--batch-size must be divisible by the {mirrored.num_replicas_in_sync} replicas. "
-            f"Received: {batch_size}"
+            f"--batch-size must be divisible by the {mirrored.num_replicas_in_sync} replicas. Received: {batch_size}"
         )
     return mirrored

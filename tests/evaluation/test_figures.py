@@ -52,5 +52,7 @@ def test_mistakes_come_most_confident_first(drawn, tmp_path):
 
 
 def test_no_mistakes_at_all(drawn, tmp_path):
-    figures.save_confident_mistakes(np.zeros((1, 5, 5, 3), np.uint8), np.array([0]), np.eye(2)[:1], NAMES, tmp_path / "x.png")
+    figures.save_confident_mistakes(
+        np.zeros((1, 5, 5, 3), np.uint8), np.array([0]), np.eye(2)[:1], NAMES, tmp_path / "x.png"
+    )
     assert "0 mistakes on 1" in drawn[0][0].get_suptitle()

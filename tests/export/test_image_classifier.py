@@ -98,6 +98,13 @@ def test_wrong_type_is_refused_with_the_type(signatures):
         signatures["serving_default"](images=tf.zeros([2, *SHAPE]))
 
 
+def test_averages_over_mirror_images_if_asked_to(model, images, tmp_path):
+    export.write_image_classifier(model, SHAPE, CLASS_NAMES, tmp_path, average_mirrored=True)
+    predicted = export.SavedImageClassifier(tmp_path).predict(images)
+    np.testing.assert_allclose(predicted, (model(images).numpy() + model(images[:, :, ::-1]).numpy()) / 2, atol=1e-6)
+    assert np.abs(predicted - model(images)).max() > 1e-4
+
+
 def test_predicts_in_batches(model, folder, images):
     predicted = export.SavedImageClassifier(folder).predict(images, batch_size=2)
     np.testing.assert_allclose(predicted, model(images), atol=1e-6)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_refs import training
 from keras_refs.errors import TrainingDivergedError, UserError
-from keras_refs.training.loop import steps_per_execution
+from keras_refs.training.loop import ema_momentum, steps_per_execution
 
 STEPS = 5
 
@@ -22,7 +22,9 @@ class Task:
         layers = [keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.5)]
         self.model = keras.Sequential([*layers, keras.layers.Dense(2, "softmax")])
         self.model.compile(
-            keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=0.9), "categorical_crossentropy", metrics=["accuracy"]
+            keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=0.9),
+            "categorical_crossentropy",
+            metrics=["accuracy"],
         )
         self.folder = folder
         self.checkpoints = training.Checkpoints(folder, self.model, STEPS)
@@ -40,9 +42,7 @@ class Task:
         validation = tf.data.Dataset.from_tensors((self.inputs, self.targets))
         # The logs are not what is looked at here.
         with tempfile.TemporaryDirectory() as logs:
-            training.fit(
-                self.model, self.batches, STEPS, epochs, validation, self.checkpoints, patience, log_dir=logs
-            )
+            training.fit(self.model, self.batches, STEPS, epochs, validation, self.checkpoints, patience, log_dir=logs)
 
     def state(self):
         variables = [*self.model.variables, *self.model.optimizer.variables]
@@ -137,7 +137,7 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(unbroken, how):
     resumed = Task(unbroken.folder)
     (message,) = resumed.checkpoints.restore_latest()
     assert "step-00000020 is damaged" in message
-    assert "using the next one" in message
+    assert "trying the next one" in message
     assert resumed.checkpoints.step == 15
     resumed.fit(4)
     assert_same(resumed.state(), unbroken.state())
@@ -155,6 +155,7 @@ def test_nothing_is_guessed_when_all_checkpoints_are_damaged(unbroken):
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(broken_folder):
     task = Task(broken_folder)
     task.fit(1)
+    task.checkpoints.restore_latest()
     good = task.state()
     task.targets = tf.where(tf.range(30)[:, None] == 20, np.nan, task.targets)
     with pytest.raises(TrainingDivergedError, match="became nan at step 4"):
@@ -174,7 +175,7 @@ def test_stops_early_also_when_resumed(broken_folder, monkeypatch):
     assert len(task.checkpoints.history.epochs) == 3
 
 
-def test_restores_the_best_epochs_model_and_nothing_else(broken_folder):
+def test_restores_the_best_epochs_average_and_keeps_the_history(broken_folder):
     task = Task(broken_folder)
     averages = []
     for epoch in (1, 2, 3, 4):
@@ -188,10 +189,14 @@ def test_restores_the_best_epochs_model_and_nothing_else(broken_folder):
     assert task.checkpoints.restore_best() == []
     assert_same(task.model.get_weights(), averages[1])
     assert len(task.checkpoints.history.epochs) == 4
-    assert task.checkpoints.step == 4 * STEPS
     damage(broken_folder, 2 * STEPS)
     assert "step-00000010 is damaged" in task.checkpoints.restore_best()[0]
     assert_same(task.model.get_weights(), averages[3])
+
+
+def test_averages_reach_back_so_many_epochs():
+    assert ema_momentum(2, 50) == 0.99
+    assert ema_momentum(1, 1) == 0.0
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(1, 1), (445, 5), (448, 16), (13, 13), (17, 1), (390, 15)])

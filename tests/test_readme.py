@@ -1,0 +1,57 @@
+"""What the README claims is what `results/` and the package say."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_figures_come_from_the_results():
+    check = [sys.executable, str(REPOSITORY / "benchmarks" / "readme.py"), "--check"]
+    assert subprocess.run(check, check=False).returncode == 0, "run `python benchmarks/readme.py`"
+
+
+def test_check_notices_a_changed_figure(tmp_path):
+    for name in ("benchmarks", "results"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name)
+    (tmp_path / "README.md").write_text(re.sub(r"\| 121,930 \|", "| 121,931 |", TEXT), encoding="utf-8")
+    check = [sys.executable, str(tmp_path / "benchmarks" / "readme.py"), "--check"]
+    assert subprocess.run(check, check=False).returncode == 1
+
+
+def test_links_lead_somewhere():
+    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", TEXT) if not target.startswith("http")]
+    assert len(targets) >= 2
+    assert [target for target in targets if not (REPOSITORY / target).exists()] == []
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", TEXT, re.S))
+def test_python_blocks_run(block, monkeypatch):
+    monkeypatch.chdir(REPOSITORY)
+    exec(compile(block, "README.md", "exec"), {})  # Raises if it does not.
+
+
+def commands():
+    return re.findall(r"^python -m keras_refs\.train conv_classifier(.*)$", TEXT, re.M)
+
+
+@pytest.mark.parametrize("options", sorted(set(commands())))
+def test_commands_are_accepted(options, tmp_path):
+    """Every command of the README parses; data that are not here are the only thing that may be missing."""
+    from keras_refs import recipes
+    from keras_refs.train import _parse
+
+    config, _ = _parse(recipes.load("conv_classifier"), "conv_classifier", options.replace("--help", "").split())
+    assert config.epochs >= 1
+
+
+def test_layout_names_every_room():
+    rooms = {path.name for path in Path(REPOSITORY / "keras_refs").iterdir() if (path / "__init__.py").exists()}
+    assert rooms == set(re.findall(r"`keras_refs/(\w+)/`", TEXT))
