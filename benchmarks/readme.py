@@ -37,13 +37,12 @@ def _model_row(name, row):
     accuracies = [run["accuracy"] for run in runs]
     spread = f" ± {statistics.stdev(accuracies):.4f}" if len(runs) > 1 else ""
     goal = row["to_beat"]
-    source = f"[{goal['what']}]({goal['source']})" if goal["source"] else goal["what"]
     verdict = "" if statistics.mean(accuracies) >= goal["accuracy"] else " (**not reached**)"
     cores = f"{row['cores']} core{'s' if row['cores'] > 1 else ''}"
     return (
         f"| `{name}` | {runs[0]['parameters']:,} | {runs[0]['dataset']} "
         f"| {statistics.mean(accuracies):.4f}{spread} ({len(runs)}) "
-        f"| {goal['accuracy']:.3f}, {source}{verdict} "
+        f"| {goal['accuracy']:.3f}, [{goal['what']}]({goal['source']}){verdict} "
         f"| {statistics.mean(run['wall_seconds'] for run in runs):.0f} s "
         f"| {cores}, {runs[0]['ran_on']['device']} |"
     )

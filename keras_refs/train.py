@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -88,7 +89,7 @@ def _default_workdir(name, resume):
 def _resume_command(name, options, workdir):
     kept = [option for option in options if option != "--resume"]
     where = [] if "--workdir" in kept else ["--workdir", str(workdir)]
-    return " ".join(["python -m keras_refs.train", name, *kept, *where, "--resume"])
+    return "python -m keras_refs.train " + shlex.join([name, *kept, *where, "--resume"])
 
 
 def _indented(text):
