@@ -41,7 +41,7 @@ ROWS = {
     "conv_classifier_batch_normalization": {
         "recipe": "conv_classifier",
         "options": [
-            *["--epochs", "20", "--patience", "20", "--batch-size", "128", "--learning-rate", "0.002"],
+            *["--epochs", "30", "--patience", "30", "--batch-size", "128", "--learning-rate", "0.002"],
             *["--filters", "32", "64", "128", "--padding", "same", "--hidden-units", "128"],
             *["--batch-normalization", "--block-dropout", "0.1", "--dropout", "0.3"],
         ],
