@@ -22,7 +22,8 @@ SMALL = [
     "--learning-rate",
     "0.01",
 ]
-"""A network that learns scikit-learn's digits within a second an epoch."""
+SMALL += ["--no-horizontal-flip", "--shift", "0"]
+"""A network that learns scikit-learn's digits in seconds; mirrored, they would be no digits."""
 
 
 def on_digits(data_dir, *options):
