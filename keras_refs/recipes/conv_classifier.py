@@ -1,4 +1,14 @@
-"""Name the clothes in Fashion-MNIST's pictures with a small convolutional network."""
+r"""Name the clothes in Fashion-MNIST's pictures with a small convolutional network.
+
+    python -m keras_refs.train conv_classifier
+
+takes about two and a half minutes on 2 CPU cores with AMX and reaches 0.925 test accuracy with 121,930 parameters.
+
+    python -m keras_refs.train conv_classifier --epochs 60 --patience 60 --batch-size 128 \
+        --learning-rate 0.002 --dropout 0.2
+
+takes about ten minutes and reaches 0.932. The README's table has the measured means and spreads.
+"""
 
 import dataclasses
 import shutil
@@ -237,7 +247,7 @@ def model_card(config, data, metrics, ran_on):
     """Return what `export.write_model_card` puts on the card."""
     return {
         "name": NAME,
-        "summary": __doc__,
+        "summary": __doc__.splitlines()[0],
         "date": datetime.now(UTC).date().isoformat(),
         "settings": dataclasses.asdict(config),
         "ran_on": ran_on,
