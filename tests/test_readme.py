@@ -36,7 +36,9 @@ def test_links_lead_somewhere():
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", TEXT, re.S))
 def test_python_blocks_run(block, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
-    exec(compile(block, "README.md", "exec"), {})  # Raises if it does not.
+    names = {}
+    exec(compile(block, "README.md", "exec"), names)
+    assert "model" in names
 
 
 def commands():

@@ -91,9 +91,9 @@ def train_and_evaluate(config, workdir, export_dir="saved_models", resume=False)
         UserError: If a setting does not fit the data, or a folder cannot be used.
     """
     run = training.Run(workdir, NAME, config, resume)
-    if run.metrics:
-        print(f"This run is finished; its model is {run.metrics['export']}.")
-        return run.metrics
+    if finished := run.metrics:
+        print(f"This run is finished; its model is {finished['export']}.")
+        return finished
     storage.require_writable(export_dir, "--export-dir")
     device = training.detect_device()
     plan = training.choose_compute(device, "convolutional", config.precision, config.jit)
