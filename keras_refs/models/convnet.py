@@ -10,6 +10,7 @@ def conv_classifier(
     input_shape=(28, 28, 1),
     num_classes=10,
     filters=(32, 64),
+    convolutions_per_block=1,
     kernel_size=3,
     padding="valid",
     hidden_units=64,
@@ -29,8 +30,9 @@ def conv_classifier(
 
     and the head p = softmax(V f(U flatten(h_K) + c) + d). The activation stands after the pooling: for a
     non-decreasing f such as ReLU the two commute, max f(x) = f(max x), so that this is the textbook's
-    `Conv2D(activation="relu")`, `MaxPooling2D` with a quarter of the activations to compute. Batch
-    normalisation, where asked for, stands between the pooling and the activation.
+    `Conv2D(activation="relu")`, `MaxPooling2D` with a quarter of the activations to compute. With more than one
+    convolution a block, those before the last have an activation of their own and no pooling. Batch
+    normalisation, where asked for, stands before every activation of the blocks.
 
     Input: `images`, `(batch, height, width, channels)`, float32 (integers are cast), pixel values 0..255;
     the scaling to 0..1 is a layer of the model. Output: `(batch, num_classes)`, class probabilities, in the
@@ -40,12 +42,13 @@ def conv_classifier(
         input_shape: `(height, width, channels)` of one image in pixels, channels last.
         num_classes: Number of classes. 1 builds a binary classifier, whose one output is the probability of
             class 1.
-        filters: Output channels of each convolution; one block each.
+        filters: Output channels of each block's convolutions; one block each.
+        convolutions_per_block: Convolutions before each pooling.
         kernel_size: Height and width of every convolution kernel in pixels.
         padding: `"valid"`, or `"same"` to keep the borders in every convolution.
         hidden_units: Width of the dense layer before the head; 0 leaves it out.
         activation: Name or function of the activation of blocks and hidden layer.
-        batch_normalization: Whether to normalise in every block. The convolutions then have no bias.
+        batch_normalization: Whether to normalise after every convolution, which then has no bias.
         block_dropout: Share of activations dropped after every block while training, in [0, 1).
         dropout: Share of activations dropped before the head while training, in [0, 1).
         l2: Factor of the L2 penalty on every kernel; 0 for none.
@@ -58,8 +61,8 @@ def conv_classifier(
     Raises:
         ValueError: If an argument is out of its range, or the image is too small for the blocks.
 
-    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition"; batch normalisation:
-    Ioffe & Szegedy 2015; dropout: Srivastava et al. 2014.
+    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition"; several convolutions a
+    block: Simonyan & Zisserman 2015; batch normalisation: Ioffe & Szegedy 2015; dropout: Srivastava et al. 2014.
 
     Differs from the listings (A3, C1, D4, E1) it repairs:
 
@@ -74,67 +77,73 @@ def conv_classifier(
     >>> model.output_shape
     (None, 7)
     """
-    _check_arguments(input_shape, num_classes, filters, kernel_size, padding)
-    _check_head_arguments(hidden_units, block_dropout, dropout, l2, classifier_activation)
-
-    # Statistics and probabilities keep full precision under a mixed-precision policy.
-    full_precision = keras.config.dtype_policy().variable_dtype
+    _check_blocks(input_shape, filters, convolutions_per_block, kernel_size, padding)
+    _check_head(num_classes, hidden_units, block_dropout, dropout, l2, classifier_activation)
+    regularizer = keras.regularizers.L2(l2) if l2 else None
     convolution = {
         "kernel_size": kernel_size,
         "padding": padding,
         "use_bias": not batch_normalization,
-        "kernel_regularizer": _l2(l2),
+        "kernel_regularizer": regularizer,
         "data_format": "channels_last",
     }
-
     images = keras.Input(shape=tuple(input_shape), name="images")
     x = layers.Rescaling(1 / 255, name="rescaling")(images)
     for block, width in enumerate(filters, start=1):
+        for number in range(1, convolutions_per_block):
+            x = layers.Conv2D(width, **convolution, name=f"block{block}_inner{number}_convolution")(x)
+            x = _activate(x, f"block{block}_inner{number}", batch_normalization, activation)
         x = layers.Conv2D(width, **convolution, name=f"block{block}_convolution")(x)
         x = layers.MaxPooling2D(2, data_format="channels_last", name=f"block{block}_pooling")(x)
-        if batch_normalization:
-            # Momentum 0.9: the moving statistics follow within tens of steps, so short runs validate well too.
-            x = layers.BatchNormalization(momentum=0.9, dtype=full_precision, name=f"block{block}_normalization")(x)
-        x = layers.Activation(activation, name=f"block{block}_activation")(x)
+        x = _activate(x, f"block{block}", batch_normalization, activation)
         if block_dropout:
             x = layers.Dropout(block_dropout, name=f"block{block}_dropout")(x)
     x = layers.Flatten(name="flatten")(x)
     if hidden_units:
-        x = layers.Dense(hidden_units, activation, kernel_regularizer=_l2(l2), name="hidden")(x)
+        x = layers.Dense(hidden_units, activation, kernel_regularizer=regularizer, name="hidden")(x)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
     if classifier_activation == "auto":
         classifier_activation = "sigmoid" if num_classes == 1 else "softmax"
     outputs = layers.Dense(
-        num_classes, classifier_activation, kernel_regularizer=_l2(l2), dtype=full_precision, name="classifier"
+        num_classes, classifier_activation, kernel_regularizer=regularizer, dtype=_full_precision(), name="classifier"
     )(x)
     return keras.Model(images, outputs, name=name)
 
 
-def _l2(factor):
-    return keras.regularizers.L2(factor) if factor else None
+def _activate(x, prefix, batch_normalization, activation):
+    if batch_normalization:
+        # Momentum 0.9: the moving statistics follow within tens of steps, so short runs validate well too.
+        x = layers.BatchNormalization(momentum=0.9, dtype=_full_precision(), name=f"{prefix}_normalization")(x)
+    return layers.Activation(activation, name=f"{prefix}_activation")(x)
 
 
-def _check_arguments(input_shape, num_classes, filters, kernel_size, padding):
+def _full_precision():
+    """Return the dtype of the variables: what statistics and probabilities keep under a mixed-precision policy."""
+    return keras.config.dtype_policy().variable_dtype
+
+
+def _check_blocks(input_shape, filters, convolutions_per_block, kernel_size, padding):
     arguments.check_integers("input_shape", input_shape, minimum=1, length=3)
-    arguments.check_integer("num_classes", num_classes, minimum=1)
     arguments.check_integers("filters", filters, minimum=1)
+    arguments.check_integer("convolutions_per_block", convolutions_per_block, minimum=1)
     arguments.check_integer("kernel_size", kernel_size, minimum=1)
     arguments.check_choice("padding", padding, ("valid", "same"))
     height, width, _ = input_shape
     for block in range(1, len(filters) + 1):
-        lost = kernel_size - 1 if padding == "valid" else 0
+        lost = convolutions_per_block * (kernel_size - 1) if padding == "valid" else 0
         height, width = (height - lost) // 2, (width - lost) // 2
         if min(height, width) < 1:
             raise ValueError(
-                f"`input_shape` is too small: nothing is left of the image after block {block} of "
-                f"{len(filters)} ({kernel_size}x{kernel_size} convolution with {padding!r} padding, 2x2 "
-                f"pooling). Use larger images, fewer `filters`, a smaller `kernel_size` or "
+                f"`input_shape` is too small: nothing is left of the image after block {block} of {len(filters)} "
+                f"(convolutions: {convolutions_per_block}, kernel: {kernel_size}x{kernel_size}, padding: "
+                f"{padding!r}, pooling: 2x2). Use larger images, fewer `filters`, a smaller `kernel_size` or "
                 f"padding='same'. Received: input_shape={tuple(input_shape)}"
             )
 
 
-def _check_head_arguments(hidden_units, block_dropout, dropout, l2, classifier_activation):
+def _check_head(num_classes, hidden_units, block_dropout, dropout, l2, classifier_activation):
+    arguments.check_integer("num_classes", num_classes, minimum=1)
     arguments.check_integer("hidden_units", hidden_units, minimum=0)
     arguments.check_real("block_dropout", block_dropout, minimum=0, below=1)
     arguments.check_real("dropout", dropout, minimum=0, below=1)

@@ -57,7 +57,9 @@ class Config(settings.Settings):
     average_mirrored: bool = True
     """Answer with the mean over an image and its mirror image, where training mirrors too; twice the work."""
     filters: tuple[settings.Count, ...] = (32, 64)
-    """Output channels of each block's convolution; one block each."""
+    """Output channels of each block's convolutions; one block each."""
+    convolutions_per_block: settings.Count = 1
+    """Convolutions before each pooling."""
     kernel_size: settings.Count = 3
     """Height and width of the convolution kernels in pixels."""
     padding: Literal["valid", "same"] = "valid"
@@ -65,7 +67,7 @@ class Config(settings.Settings):
     hidden_units: Annotated[int, Ge(0)] = 64
     """Width of the dense layer before the head; 0 leaves it out."""
     batch_normalization: bool = False
-    """Normalise the activations of every block over the batch."""
+    """Normalise over the batch after every convolution."""
     block_dropout: settings.Rate = 0.0
     """Share of activations dropped after every block."""
     dropout: settings.Rate = 0.0
@@ -148,6 +150,7 @@ def build_model(config, data):
             input_shape=data.image_shape,
             num_classes=len(data.class_names),
             filters=config.filters,
+            convolutions_per_block=config.convolutions_per_block,
             kernel_size=config.kernel_size,
             padding=config.padding,
             hidden_units=config.hidden_units,

@@ -22,6 +22,7 @@ LOSS = keras.losses.CategoricalCrossentropy()
 EVERYTHING = {
     "padding": "same",
     "filters": (3, 4),
+    "convolutions_per_block": 2,
     "batch_normalization": True,
     "block_dropout": 0.1,
     "dropout": 0.1,
@@ -49,6 +50,13 @@ VARIANTS = pytest.mark.parametrize("arguments", [{}, EVERYTHING], ids=["defaults
             3 * 9 * 32 + 32 + 32 * 9 * 64 + 64 + 64 * 7 * 7 * 10 + 10,
             id="listing E1",
         ),
+        pytest.param(
+            {"filters": (8, 16), "convolutions_per_block": 3, "padding": "same", "batch_normalization": True},
+            (28, 28, 1),
+            10,
+            9 * (8 + 2 * 8 * 8 + 8 * 16 + 2 * 16 * 16) + 4 * 3 * (8 + 16) + (7 * 7 * 16 + 1) * 64 + 65 * 10,
+            id="three convolutions a block",
+        ),
         pytest.param({"input_shape": (33, 20, 3), "padding": "same"}, (33, 20, 3), 10, 183_946, id="not square"),
     ],
 )
@@ -67,6 +75,8 @@ def test_shapes_and_parameters(arguments, image_shape, classes, parameters):
         ("filters", (), "one or more integers"),
         ("filters", 32, "one or more integers"),
         ("filters", (32, -1), "at least 1"),
+        ("convolutions_per_block", 0, "at least 1"),
+        ("convolutions_per_block", 14, "too small: nothing is left of the image after block 1 of 2"),
         ("kernel_size", True, "integer"),
         ("padding", "full", "'valid', 'same'"),
         ("hidden_units", -1, "at least 0"),
@@ -147,6 +157,7 @@ def test_takes_raw_pixels(images):
 
 
 def test_dropout_and_l2_act_in_training_only(images):
+    keras.utils.set_random_seed(0)
     model = tiny(dropout=0.5, l2=0.01)
     np.testing.assert_array_equal(model(images), model(images))
     assert np.abs(model(images, training=True) - model(images, training=True)).max() > 0
