@@ -137,7 +137,8 @@ def _check_blocks(input_shape, filters, convolutions_per_block, kernel_size, pad
             raise ValueError(
                 f"`input_shape` is too small: nothing is left of the image after block {block} of {len(filters)} "
                 f"(convolutions: {convolutions_per_block}, kernel: {kernel_size}x{kernel_size}, padding: "
-                f"{padding!r}, pooling: 2x2). Use larger images, fewer `filters`, a smaller `kernel_size` or "
+                f"{padding!r}, pooling: 2x2). Use larger images, fewer `filters` or "
+                f"`convolutions_per_block`, a smaller `kernel_size` or "
                 f"padding='same'. Received: input_shape={tuple(input_shape)}"
             )
 
