@@ -2,8 +2,8 @@
 
     python benchmarks/results.py conv_classifier --seeds 0 1 2
 
-writes `results/conv_classifier.json`; seeds measured before, with the same options, stay in it. Rows, their commands and
-the figures they are to beat stand below; `benchmarks/readme.py` turns the files into the table.
+writes `results/conv_classifier.json`; seeds measured before, with the same options, stay in it. Rows, their commands
+and the figures they are to beat stand below; `benchmarks/readme.py` turns the files into the table.
 """
 
 import argparse

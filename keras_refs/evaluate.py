@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from keras_refs import commands
+from keras_refs import commands, recipes
 from keras_refs.datasets import catalogue
 from keras_refs.errors import UserError
 
@@ -27,7 +27,7 @@ def _prepare(
 
     Args:
         model: Folder of a SavedModel, or of its versions, of which the newest is taken.
-        dataset: TFDS name of the data set to score on; by default the one in the model card.
+        dataset: TFDS name of the data set to score on; by default the one on the model card.
         data_dir: TFDS data folder; by default the package's own for the data sets that come with it.
         output: JSON file to write the metrics to; it must not exist.
     """
@@ -39,41 +39,28 @@ def _evaluate(model, dataset, data_dir, output):
 
     folder = export.newest_version(model)
     card = export.read_model_card(folder)
-    dataset = dataset or card.get("dataset", {}).get("name")
-    if dataset is None:
-        raise UserError(f"{folder} has no model card that names its data set; name one with --dataset.")
+    if not card:
+        raise UserError(f"{folder} has no model card, which says what its model is for and how it is scored.")
     if output is not None and output.exists():
         raise UserError(f"--output {output} exists; name a file that does not.")
-    catalogue.data_dir_of(dataset, data_dir)
+    recipe = _recipe(card, dataset, data_dir)
+    catalogue.data_dir_of(recipe.config.dataset, data_dir)
     commands.import_tensorflow_quietly()
-    metrics = _score(folder, card, dataset, data_dir)
-    _report(folder, card, dataset, metrics)
+    scores, _ = recipe.score(folder)
+    print(f"{folder} on the test split of {recipe.config.dataset}:\n{recipe.format_scores(scores)}")
+    if recipe.config.dataset == card["dataset"]["name"]:
+        print(f"Its model card claims {recipe.format_scores(card['test']).splitlines()[-1]}.")
     if output is not None:
-        storage.write_json(output, metrics)
+        storage.write_json(output, scores)
 
 
-def _score(folder, card, dataset, data_dir):
-    from keras_refs import datasets, evaluation, export
-
-    model = export.SavedImageClassifier(folder)
-    split = card.get("dataset", {}).get("test_split", "test")
-    image_size = model.image_shape[0] if card.get("settings", {}).get("image_size") else 0
-    test, class_names = datasets.load_image_split(dataset, data_dir, split, image_size)
-    if len(class_names) != model.num_classes:
-        raise UserError(
-            f"The model has {model.num_classes} classes and the data set {dataset!r} has {len(class_names)}; "
-            "score it on a data set with the classes it was trained on."
-        )
-    return evaluation.classification_metrics(test.labels, model.predict(test.images), class_names)
-
-
-def _report(folder, card, dataset, metrics):
-    from keras_refs import evaluation
-
-    print(f"{folder} on the test split of {dataset}:")
-    print(evaluation.format_classification_metrics(metrics))
-    if card.get("dataset", {}).get("name") == dataset:
-        print(f"Its model card claims {card['test']['accuracy']:.4f}.")
+def _recipe(card, dataset, data_dir):
+    """Return the recipe a model was trained by, with the settings on its card and, if named, other data."""
+    module = recipes.load(card["name"])
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in card["settings"].items()}
+    # Where the data lay on the machine that trained is of no use here.
+    settings |= {"data_dir": data_dir, "dataset": dataset or settings["dataset"]}
+    return module.Recipe(module.Config(**settings))
 
 
 if __name__ == "__main__":

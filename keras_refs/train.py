@@ -55,12 +55,13 @@ def _train(name, options, resume_command):
     config, folders = _parse(recipe, name, options)
     catalogue.data_dir_of(config.dataset, config.data_dir)
     workdir = folders.workdir or _default_workdir(name, folders.resume)
-    resume_command.append(_resume_command(name, options, workdir))
+    resume_command.append(_resume_command(name, options, workdir if folders.workdir is None else None))
     print(f"Run in {workdir}", flush=True)
     commands.import_tensorflow_quietly()
-    metrics = recipe.train_and_evaluate(config, workdir, folders.export_dir, folders.resume)
+    task = recipe.Recipe(config)
+    metrics = task.train_and_evaluate(workdir, folders.export_dir, folders.resume)
     print(
-        f"Test accuracy {metrics['test']['accuracy']:.4f} after {len(metrics['history'])} epochs and "
+        f"Test {task.format_scores(metrics['test']).splitlines()[-1]} after {len(metrics['history'])} epochs and "
         f"{metrics['seconds']:.0f} s of training (best epoch {metrics['best_epoch']}).\n"
         f"Metrics and figures: {workdir}\nSavedModel: {metrics['export']}"
     )
@@ -86,9 +87,9 @@ def _default_workdir(name, resume):
     return earlier[-1]
 
 
-def _resume_command(name, options, workdir):
+def _resume_command(name, options, chosen_workdir):
     kept = [option for option in options if option != "--resume"]
-    where = [] if "--workdir" in kept else ["--workdir", str(workdir)]
+    where = ["--workdir", str(chosen_workdir)] if chosen_workdir else []
     return "python -m keras_refs.train " + shlex.join([name, *kept, *where, "--resume"])
 
 

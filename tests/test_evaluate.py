@@ -17,7 +17,7 @@ COMMITTED = REPOSITORY / "saved_models" / "conv_classifier"
             [COMMITTED, "--dataset", "digits", "--data-dir", "DIGITS"],
             "images must be uint8 pixels (0..255) of shape",
         ),
-        (["no_card"], "no_card has no model card that names its data set; name one with --dataset."),
+        (["no_card"], "no_card has no model card, which says what its model is for"),
     ],
 )
 def test_mistakes_get_a_sentence_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys, digits_data_dir):

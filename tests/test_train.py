@@ -57,14 +57,14 @@ def test_short_real_training_beats_a_stated_accuracy(command, tmp_path):
     assert {path.name for path in (tmp_path / "run" / "figures").iterdir()} == figures
     assert any((tmp_path / "run" / "logs").rglob("events.out.tfevents.*"))
     card = (version / "model_card.md").read_text()
-    assert f"| test accuracy | {metrics['test']['accuracy']:.4f} on 10,000 images |" in card
+    assert re.search(rf"\| score \| accuracy {metrics['test']['accuracy']:.4f}, .* on 10,000 test examples \|", card)
     assert "| seed | 0 |" in card
 
     evaluated = command("evaluate", "models/conv_classifier", "--output", "scores.json")
     assert evaluated.returncode == 0, evaluated.stderr
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores == metrics["test"]
-    assert f"Its model card claims {scores['accuracy']:.4f}." in evaluated.stdout
+    assert f"Its model card claims accuracy {scores['accuracy']:.4f}, " in evaluated.stdout
 
     again = command("evaluate", "models/conv_classifier", "--output", "scores.json")
     assert again.returncode == 2

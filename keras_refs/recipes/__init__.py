@@ -1,7 +1,8 @@
 """One file a model: this builder, on these data, trained so, exported with this signature.
 
-A recipe is a module with `Config`, a frozen dataclass of all its settings, and
-`train_and_evaluate(config, workdir, export_dir, resume)`. Importing one does not import TensorFlow.
+A recipe is a module with `Config`, a frozen dataclass of all its settings, and `Recipe`, whose
+`train_and_evaluate(workdir, export_dir, resume)` does what the command line does. Importing one does not import
+TensorFlow.
 """
 
 import importlib

@@ -25,11 +25,15 @@ class Settings:
     batch_size: Count
     """Examples a training step, over all devices together."""
     learning_rate: Positive
-    """Highest learning rate of the schedule."""
-    patience: Count
-    """Epochs without a better validation score after which training stops."""
+    """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
     dataset: str
     """TFDS name of the data set."""
+    average_epochs: NotNegative = 1.0
+    """Epochs that the moving average of the weights, which is validated and exported, reaches back; 0 for none."""
+    clip_norm: NotNegative = 0.0
+    """Longest gradient of a variable, longer ones are shortened to it; 0 for no limit."""
+    patience: Count = 15
+    """Epochs without a better validation score after which training stops."""
     data_dir: str | None = None
     """TFDS data folder; by default the package's own for the data sets that come with it."""
     validation_fraction: Fraction = 0.05

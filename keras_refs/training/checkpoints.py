@@ -8,18 +8,20 @@ import tensorflow as tf
 
 from keras_refs.errors import UserError
 
-MONITOR = "val_accuracy"
-"""What the best epoch is chosen by: the highest value, and the first of several."""
-
 
 class History(tf.train.experimental.PythonState):
     """One dictionary of metrics for each finished epoch, kept inside the checkpoint.
 
     What follows from it, such as the best epoch, is computed and never stored beside it.
+
+    Args:
+        monitor: Metric that the best epoch is chosen by: the highest value of an accuracy, the lowest of anything
+            else, and the first epoch of several.
     """
 
-    def __init__(self):
+    def __init__(self, monitor):
         self.epochs = []
+        self._monitor = monitor
 
     def serialize(self):
         """Return the epochs as a JSON string."""
@@ -30,9 +32,11 @@ class History(tf.train.experimental.PythonState):
         self.epochs = json.loads(string_value)
 
     def best_epoch(self):
-        """Return the index of the epoch with the highest `MONITOR`, the first of several; `None` before any."""
-        values = [epoch[MONITOR] for epoch in self.epochs]
-        return values.index(max(values)) if values else None
+        """Return the index of the best epoch; `None` before any."""
+        values = [epoch[self._monitor] for epoch in self.epochs]
+        if not values:
+            return None
+        return values.index(max(values) if self._monitor.endswith("accuracy") else min(values))
 
 
 class Checkpoints:
@@ -46,11 +50,12 @@ class Checkpoints:
         model: A compiled model. Its weights, the states of its random generators, its optimizer and `history`
             are saved.
         steps_per_epoch: Steps an epoch; steps are counted by the optimizer.
+        monitor: Metric of the validation that the best epoch is chosen by, as `History` says.
     """
 
-    def __init__(self, directory, model, steps_per_epoch):
+    def __init__(self, directory, model, steps_per_epoch, monitor):
         self.directory = Path(directory)
-        self.history = History()
+        self.history = History(monitor)
         self._optimizer = model.optimizer
         self._steps_per_epoch = steps_per_epoch
         # Not `model=model`: that would miss the generators' states, which Dropout draws its masks from.

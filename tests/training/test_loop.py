@@ -27,7 +27,7 @@ class Task:
             metrics=["accuracy"],
         )
         self.folder = folder
-        self.checkpoints = training.Checkpoints(folder, self.model, STEPS)
+        self.checkpoints = training.Checkpoints(folder, self.model, STEPS, "val_accuracy")
         inputs = tf.random.stateless_normal([30, 4], [0, 0])
         self.inputs, self.targets = inputs, tf.one_hot(tf.cast(inputs[:, 0] > 0, tf.int32), 2)
 

@@ -1,0 +1,122 @@
+"""What the recipes for image classification share: their data, export and scores."""
+
+import dataclasses
+from typing import Annotated
+
+from annotated_types import Ge
+
+from keras_refs import datasets, evaluation, export
+from keras_refs.errors import UserError
+from keras_refs.recipes import settings
+from keras_refs.recipes.recipe import Recipe
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSettings(settings.Settings):
+    """Settings of every recipe that names what is in a picture."""
+
+    dataset: str = "fashion_mnist"
+    """TFDS name of an image-classification data set."""
+    train_split: str = "train"
+    """TFDS split or slice to train on."""
+    test_split: str = "test"
+    """TFDS split or slice to score on, once, at the end."""
+    image_size: Annotated[int, Ge(0)] = 0
+    """Height and width to resize to in pixels; 0 keeps the data set's size."""
+    horizontal_flip: bool = True
+    """Mirror every other training image."""
+    shift: Annotated[int, Ge(0)] = 1
+    """Largest random move of a training image in pixels, in both directions."""
+    average_mirrored: bool = True
+    """Answer with the mean over an image and its mirror image, where training mirrors too; twice the work."""
+
+
+class ImageClassification(Recipe):
+    """A recipe that names what is in a picture; its model goes from raw pixels to class probabilities."""
+
+    loss = "categorical_crossentropy"
+    metrics = ("accuracy",)
+    monitor = "val_accuracy"
+    limits = (
+        "It names pictures like those it was trained on. It always answers with one of its classes, also for a "
+        "picture that\nshows none of them, and its probabilities were not calibrated. Pictures with another "
+        "background, framing or pose than\nthe training data's lie outside what was measured."
+    )
+
+    @property
+    def signatures(self):
+        """What the export takes and returns, as Markdown."""
+        height, width, channels = self.data.image_shape
+        classes = self.data.class_names
+        return (
+            f"- `serving_default`: `images`, uint8 `[batch, {height}, {width}, {channels}]`, pixel values 0..255\n"
+            "- `encoded_images`: `encoded_images`, string `[batch]`, the bytes of PNG or JPEG files of any size; they "
+            "are resized\n\n"
+            "Both return `label` (int64 `[batch]`), `class_name` (string `[batch]`) and `probabilities` (float32 "
+            f"`[batch, {len(classes)}]`).\n\n"
+            f"Classes: {', '.join(classes)}."
+        )
+
+    def load_data(self):
+        """Return the `datasets.ImageDataset` the settings name."""
+        config = self.config
+        return datasets.load_image_classification(
+            config.dataset,
+            config.data_dir,
+            config.train_split,
+            config.test_split,
+            config.validation_fraction,
+            config.image_size,
+        )
+
+    def training_batches(self, first_step, last_step):
+        """Return shuffled, augmented `(images, one-hot targets)`."""
+        config = self.config
+        return datasets.training_batches(
+            self.data.train,
+            len(self.data.class_names),
+            config.batch_size,
+            config.seed,
+            first_step,
+            last_step,
+            config.horizontal_flip,
+            config.shift,
+        )
+
+    def validation_batches(self):
+        """Return `(images, one-hot targets)` of the validation split."""
+        return datasets.evaluation_batches(self.data.validation, len(self.data.class_names), batch_size=500)
+
+    def write_export(self, model, folder):
+        """Write the SavedModel with signatures for pixels and for encoded images."""
+        average_mirrored = self.config.average_mirrored and self.config.horizontal_flip
+        export.write_image_classifier(model, self.data.image_shape, self.data.class_names, folder, average_mirrored)
+
+    def score(self, folder):
+        """Return classification metrics of the export on the test split, and its probabilities."""
+        model = export.SavedImageClassifier(folder)
+        # Not from `self.data`: to score a model, nobody should have to read the training split.
+        image_size = model.image_shape[0] if self.config.image_size else 0
+        test, class_names = datasets.load_image_split(
+            self.config.dataset, self.config.data_dir, self.config.test_split, image_size
+        )
+        if len(class_names) != model.num_classes:
+            raise UserError(
+                f"The model has {model.num_classes} classes and the data set {self.config.dataset!r} has "
+                f"{len(class_names)}; score it on a data set with the classes it was trained on."
+            )
+        probabilities = model.predict(test.images)
+        return evaluation.classification_metrics(test.labels, probabilities, class_names), probabilities
+
+    def format_scores(self, scores):
+        """Return precision, recall and F1 by class, then accuracy and loss."""
+        return evaluation.format_classification_metrics(scores)
+
+    def draw(self, history, scores, predictions, folder):
+        """Draw learning curves, confusion matrix and the most confident mistakes."""
+        figures, test, class_names = evaluation.figures, self.data.test, self.data.class_names
+        figures.save_learning_curves(history, folder / "learning_curves.png")
+        figures.save_confusion_matrix(scores["confusion_matrix"], class_names, folder / "confusion_matrix.png")
+        figures.save_confident_mistakes(
+            test.images, test.labels, predictions, class_names, folder / "confident_mistakes.png"
+        )

@@ -1,0 +1,212 @@
+"""What every recipe does in the same way: train, choose the best epoch, export, score the export, write it all down."""
+
+import abc
+import dataclasses
+import functools
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from keras_refs import export, storage, training
+from keras_refs.errors import UserError
+
+
+class Recipe(abc.ABC):
+    """One model on its data with its settings.
+
+    A recipe says what its data, model, export and scores are, and inherits how they come together. The best epoch is
+    chosen on examples that are held out of the training split; the test split is read once, by the exported model.
+
+    Attributes:
+        name: Name of the recipe and of its folder of exported models.
+        summary: One sentence for the model card.
+        family: Which kind of network it is for `training.choose_compute`.
+        loss: Keras loss to train with.
+        metrics: Keras metrics to report beside it.
+        monitor: Metric of the validation that chooses the best epoch.
+        signatures: Markdown for the model card: what the export takes and returns.
+        limits: Markdown for the model card: what the model is not for.
+        config: The settings, a `settings.Settings`.
+    """
+
+    name: str
+    summary: str
+    family: str
+    loss: str
+    metrics: tuple = ()
+    monitor = "val_loss"
+    signatures: str
+    limits: str
+
+    def __init__(self, config):
+        self.config = config
+
+    @functools.cached_property
+    def data(self):
+        """The data set: `train`, `validation` and `test` splits, `name`, `homepage` and `citation`."""
+        return self.load_data()
+
+    @functools.cached_property
+    def steps_per_epoch(self):
+        """Training steps an epoch."""
+        if self.config.batch_size > len(self.data.train):
+            raise UserError(
+                f"--batch-size must be at most {len(self.data.train)}, the number of training examples. "
+                f"Received: {self.config.batch_size}"
+            )
+        return len(self.data.train) // self.config.batch_size
+
+    @abc.abstractmethod
+    def load_data(self):
+        """Return the data set the settings name."""
+
+    @abc.abstractmethod
+    def build_model(self):
+        """Return the network for these data, in Keras's current dtype policy."""
+
+    @abc.abstractmethod
+    def training_batches(self, first_step, last_step):
+        """Return the `tf.data.Dataset` of these training steps, counted over all epochs."""
+
+    @abc.abstractmethod
+    def validation_batches(self):
+        """Return the `tf.data.Dataset` that every epoch is validated on."""
+
+    @abc.abstractmethod
+    def write_export(self, model, folder):
+        """Write the trained model, rebuilt in float32, as a SavedModel."""
+
+    @abc.abstractmethod
+    def score(self, folder):
+        """Return the scores of an exported model on the test split, and its predictions there."""
+
+    @abc.abstractmethod
+    def format_scores(self, scores):
+        """Return the scores as text to print; the last line is the one that counts."""
+
+    @abc.abstractmethod
+    def draw(self, history, scores, predictions, folder):
+        """Draw the figures of a finished run into a folder."""
+
+    def train_and_evaluate(self, workdir, export_dir="saved_models", resume=False):
+        """Train, choose the best epoch on the validation split, export it and score the export on the test split.
+
+        Args:
+            workdir: Directory of the run, as `training.Run` describes it.
+            export_dir: Folder of models; the SavedModel becomes `<export_dir>/<name>/<next version>/`.
+            resume: Whether to go on with the run in `workdir`.
+
+        Returns:
+            What `metrics.json` says: `test` (the scores of the export), `history`, `best_epoch`, `parameters`,
+            `seconds` of training and `export`, the version folder.
+
+        Raises:
+            UserError: If a setting does not fit the data, or a folder cannot be used.
+        """
+        run = training.Run(workdir, self.name, self.config, resume)
+        if finished := run.metrics:
+            print(f"This run is finished; its model is {finished['export']}.")
+            return finished
+        storage.require_writable(export_dir, "--export-dir")
+        device = training.detect_device()
+        plan = training.choose_compute(device, self.family, self.config.precision, self.config.jit)
+        print(f"{device.count} x {device.name}. {plan.describe()}")
+        training.prepare_process(plan, self.config.seed, self.config.deterministic)
+        # Reads the data, so that settings which do not fit them are found before anything is written.
+        _ = self.steps_per_epoch
+        ran_on = run.record(device.name)["ran_on"]
+
+        model, checkpoints = self._train(plan, run)
+        history = checkpoints.history
+        with export.new_version(Path(export_dir) / self.name) as version:
+            # In float32 and for any device: clients may lack the hardware that the training's precision wants.
+            serving_model = self._build_model()
+            serving_model.set_weights(model.get_weights())
+            self.write_export(serving_model, version.path)
+            scores, predictions = self.score(version.path)
+            metrics = {
+                "test": scores,
+                "best_epoch": history.best_epoch() + 1,
+                "parameters": model.count_params(),
+                "seconds": round(sum(epoch["seconds"] for epoch in history.epochs), 1),
+                "history": history.epochs,
+            }
+            self.draw(history.epochs, scores, predictions, run.figures)
+            shutil.copytree(run.figures, version.path / "figures")
+            export.write_model_card(version.path, self._card(metrics, ran_on), self.format_scores(scores))
+        metrics["export"] = str(version.path)
+        run.write_metrics(metrics)
+        return metrics
+
+    def _train(self, plan, run):
+        """Train and return the model, at its best epoch, and its checkpoints."""
+        with training.strategy(self.config.distribute, self.config.batch_size).scope():
+            model = self._compile(plan)
+            checkpoints = training.Checkpoints(run.checkpoints, model, self.steps_per_epoch, self.monitor)
+        print(f"{len(self.data.train)} training examples, {model.count_params():,} parameters.")
+        for message in checkpoints.restore_latest():
+            print(message)
+        training.fit(
+            model,
+            self.training_batches,
+            self.steps_per_epoch,
+            self.config.epochs,
+            validation=self.validation_batches(),
+            checkpoints=checkpoints,
+            patience=self.config.patience,
+            log_dir=run.logs,
+        )
+        for message in checkpoints.restore_best():
+            print(message)
+        return model, checkpoints
+
+    def _compile(self, plan):
+        import keras
+
+        config = self.config
+        learning_rate = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=config.learning_rate / 10,
+            warmup_target=config.learning_rate,
+            warmup_steps=self.steps_per_epoch,
+            decay_steps=max(1, (config.epochs - 1) * self.steps_per_epoch),
+        )
+        with plan.scope():
+            model = self._build_model()
+        model.compile(
+            keras.optimizers.Adam(
+                learning_rate,
+                clipnorm=config.clip_norm or None,
+                use_ema=config.average_epochs > 0,
+                ema_momentum=training.ema_momentum(config.average_epochs, self.steps_per_epoch),
+            ),
+            self.loss,
+            metrics=list(self.metrics),
+            jit_compile=plan.jit_compile,
+            steps_per_execution=training.steps_per_execution(self.steps_per_epoch),
+        )
+        return model
+
+    def _build_model(self):
+        try:
+            return self.build_model()
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
+    def _card(self, metrics, ran_on):
+        return {
+            "name": self.name,
+            "summary": self.summary,
+            "date": datetime.now(UTC).date().isoformat(),
+            "settings": dataclasses.asdict(self.config),
+            "ran_on": ran_on,
+            "epochs": len(metrics["history"]),
+            **{key: metrics[key] for key in ("best_epoch", "parameters", "seconds", "test")},
+            "signatures": self.signatures,
+            "limits": self.limits,
+            "dataset": {
+                "name": self.data.name,
+                "homepage": self.data.homepage,
+                "citation": self.data.citation,
+                "examples": {split: len(getattr(self.data, split)) for split in ("train", "validation", "test")},
+            },
+        }
