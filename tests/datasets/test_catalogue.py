@@ -5,14 +5,22 @@ from keras_refs.errors import UserError
 
 
 def test_bundled_data_come_from_the_package():
-    assert catalogue.bundled_names() == ["fashion_mnist"]
+    assert catalogue.bundled_names() == [
+        "breast_cancer",
+        "diabetes",
+        "fashion_mnist",
+        "hourly_electricity",
+        "nyse",
+        "udhr_languages",
+    ]
     assert catalogue.data_dir_of("fashion_mnist") == str(catalogue.BUNDLED_DATA_DIR)
 
 
-def test_bundled_data_carry_licence_and_citation():
-    for name in catalogue.bundled_names():
-        assert "Permission is hereby granted" in (catalogue.BUNDLED_DATA_DIR / name / "LICENSE").read_text()
-        assert (catalogue.BUNDLED_DATA_DIR / name / "CITATION.bib").read_text().startswith("@")
+def test_fashion_mnist_carries_licence_and_citation():
+    """`test_bundled.py` looks at the others."""
+    folder = catalogue.BUNDLED_DATA_DIR / "fashion_mnist"
+    assert "Permission is hereby granted" in (folder / "LICENSE").read_text()
+    assert (folder / "CITATION.bib").read_text().startswith("@")
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10", "emnist/letters", "kmnist:3.0.1", "eurosat", "chexpert"])

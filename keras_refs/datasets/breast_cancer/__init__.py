@@ -1,0 +1,1 @@
+"""Malignant and benign breast masses, measured."""

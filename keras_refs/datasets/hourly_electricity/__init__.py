@@ -1,0 +1,1 @@
+"""Electricity consumption, hour by hour."""

@@ -1,0 +1,1 @@
+"""The New York Stock Exchange, day by day."""
