@@ -2,7 +2,7 @@
 
 >>> import keras_refs
 >>> keras_refs.list_models()
-['conv_classifier']
+['conv_classifier', 'linear_regression', ...]
 >>> model = keras_refs.build("conv_classifier", num_classes=7)
 >>> model.output_shape
 (None, 7)
@@ -12,19 +12,19 @@ from difflib import get_close_matches
 
 import lazy_loader
 
+from keras_refs import models
+
 # Attributes load on first use: `import keras_refs` must not cost the seconds that TensorFlow takes.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "evaluation", "export", "models", "recipes", "training"],
-    submod_attrs={"models": ["conv_classifier"]},
+    submodules=["datasets", "evaluation", "export", "recipes", "training"],
+    submod_attrs={"models": models.__all__},
 )
-__all__ += ["build", "list_models"]
+__all__ += ["build", "list_models", "models"]
 
 
 def list_models():
     """Return the names of all model builders, sorted."""
-    from keras_refs import models
-
     return sorted(models.__all__)
 
 
@@ -41,8 +41,6 @@ def build(name, **kwargs):
     Raises:
         ValueError: If no builder has that name, or the builder refuses an argument.
     """
-    from keras_refs import models
-
     if name not in models.__all__:
         near = get_close_matches(str(name), models.__all__, n=3) or list_models()
         raise ValueError(f"No builder has this name; the nearest are {', '.join(near)}. Received: name={name!r}")

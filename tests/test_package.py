@@ -52,5 +52,14 @@ def test_nothing_below_imports_recipes_or_commands(room):
 
 
 def test_every_builder_is_listed_and_found():
-    assert keras_refs.list_models() == ["conv_classifier"]
+    assert keras_refs.list_models() == [
+        "conv_classifier",
+        "linear_regression",
+        "logistic_regression",
+        "lstm_classifier",
+        "lstm_regressor",
+        "mlp",
+        "rnn_text_classifier",
+        "simple_rnn_regressor",
+    ]
     assert all(callable(getattr(keras_refs, name)) for name in keras_refs.list_models())

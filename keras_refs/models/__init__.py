@@ -5,4 +5,12 @@ Nothing here imports anything but Keras, so that a builder works in any Keras 3 
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"convnet": ["conv_classifier"]})
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "convnet": ["conv_classifier"],
+        "linear": ["linear_regression", "logistic_regression"],
+        "perceptron": ["mlp"],
+        "recurrent": ["lstm_classifier", "lstm_regressor", "rnn_text_classifier", "simple_rnn_regressor"],
+    },
+)

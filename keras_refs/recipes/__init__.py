@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from keras_refs.errors import UserError
 
-NAMES = ("conv_classifier",)
+NAMES = ("conv_classifier", "lstm_classifier", "mlp")
 
 
 def load(name):

@@ -120,3 +120,19 @@ class ImageClassification(Recipe):
         figures.save_confident_mistakes(
             test.images, test.labels, predictions, class_names, folder / "confident_mistakes.png"
         )
+
+
+def on_pixels(network, image_shape, input_shape, name):
+    """Return a model from raw pixels to what a network for plain numbers answers.
+
+    Args:
+        network: A model that takes numbers of 0..1 in another shape than an image's.
+        image_shape: `(height, width, channels)`.
+        input_shape: Shape of the network's input, without the batch.
+        name: Name of the model.
+    """
+    import keras
+
+    images = keras.Input(image_shape, name="images")
+    x = keras.layers.Reshape(input_shape, name="reshape")(images)
+    return keras.Model(images, network(keras.layers.Rescaling(1 / 255, name="rescaling")(x)), name=name)

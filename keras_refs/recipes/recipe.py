@@ -64,6 +64,10 @@ class Recipe(abc.ABC):
     def build_model(self):
         """Return the network for these data, in Keras's current dtype policy."""
 
+    def build_export_model(self):
+        """Return the network to export, which must have the same weights and run on any device."""
+        return self.build_model()
+
     @abc.abstractmethod
     def training_batches(self, first_step, last_step):
         """Return the `tf.data.Dataset` of these training steps, counted over all epochs."""
@@ -119,10 +123,10 @@ class Recipe(abc.ABC):
         model, checkpoints = self._train(plan, run)
         history = checkpoints.history
         with export.new_version(Path(export_dir) / self.name) as version:
-            # In float32 and for any device: clients may lack the hardware that the training's precision wants.
-            serving_model = self._build_model()
-            serving_model.set_weights(model.get_weights())
-            self.write_export(serving_model, version.path)
+            # In float32: clients may lack the hardware that the training's precision wants.
+            export_model = self.build_export_model()
+            export_model.set_weights(model.get_weights())
+            self.write_export(export_model, version.path)
             scores, predictions = self.score(version.path)
             metrics = {
                 "test": scores,
@@ -171,7 +175,10 @@ class Recipe(abc.ABC):
             decay_steps=max(1, (config.epochs - 1) * self.steps_per_epoch),
         )
         with plan.scope():
-            model = self._build_model()
+            try:
+                model = self.build_model()
+            except ValueError as error:
+                raise UserError(str(error)) from error
         model.compile(
             keras.optimizers.Adam(
                 learning_rate,
@@ -185,12 +192,6 @@ class Recipe(abc.ABC):
             steps_per_execution=training.steps_per_execution(self.steps_per_epoch),
         )
         return model
-
-    def _build_model(self):
-        try:
-            return self.build_model()
-        except ValueError as error:
-            raise UserError(str(error)) from error
 
     def _card(self, metrics, ran_on):
         return {

@@ -74,7 +74,7 @@ def choose_compute(device, family, precision="auto", jit="auto"):
 
     Args:
         device: A `Device`.
-        family: `"convolutional"` or `"recurrent"`.
+        family: `"convolutional"`, `"dense"` or `"recurrent"`.
         precision: A Keras dtype policy to use in place of the choice, or `"auto"`.
         jit: `"on"` or `"off"` in place of the choice, or `"auto"`.
 

@@ -1,0 +1,81 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_refs import mlp
+from tests import checks
+
+EVERYTHING = {"hidden_units": (5, 4), "batch_normalization": True, "dropout": 0.1, "l2": 1e-4}
+VARIANTS = pytest.mark.parametrize("arguments", [{}, EVERYTHING], ids=["defaults", "everything"])
+
+
+@pytest.fixture
+def features():
+    return np.random.default_rng(0).normal(size=(6, 2)).astype("float32")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "inputs", "outputs", "parameters"),
+    [
+        pytest.param({}, 2, 1, 17, id="listing D3"),
+        pytest.param(
+            {"num_features": 784, "hidden_units": (256, 128, 100), "num_outputs": 10, "output_activation": "softmax"},
+            784,
+            10,
+            785 * 256 + 257 * 128 + 129 * 100 + 101 * 10,
+            id="the data set table's MLP",
+        ),
+        pytest.param(
+            {"hidden_units": (5, 4), "batch_normalization": True}, 2, 1, 10 + 20 + 20 + 16 + 5, id="normalised"
+        ),
+    ],
+)
+def test_shapes_and_parameters(arguments, inputs, outputs, parameters):
+    checks.check_shapes(mlp(**arguments), np.zeros((3, inputs)), (3, outputs), parameters)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "match"),
+    [
+        ("num_features", 0, "at least 1"),
+        ("hidden_units", (), "one or more integers"),
+        ("num_outputs", 2.0, "integer"),
+        ("output_activation", "relu", "'sigmoid', 'softmax', None"),
+        ("dropout", 1, r"\[0, 1\)"),
+        ("l2", -1, r"\[0, inf\)"),
+    ],
+)
+def test_bad_arguments(argument, value, match):
+    checks.check_refuses(mlp, argument, value, match)
+
+
+@VARIANTS
+def test_shared_checks(arguments, features, tmp_path):
+    keras.utils.set_random_seed(0)
+    checks.check_config_round_trip(mlp(**arguments), features)
+    checks.check_save_and_reload(mlp(**arguments), features, tmp_path)
+    checks.check_dtype_policies(lambda: mlp(**arguments), features)
+    loss = keras.losses.BinaryCrossentropy()
+    checks.check_every_weight_gets_a_gradient(mlp(**arguments), features, np.ones((6, 1)), loss)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(("hidden_units", "seeds_that_fail"), [((4,), [2]), ((8,), [])])
+def test_learns_xor_as_often_as_the_docstring_says(hidden_units, seeds_that_fail, seed):
+    """Listing A2's labels, which no linear model can learn."""
+    keras.utils.set_random_seed(seed)
+    model = mlp(hidden_units=hidden_units)
+    inputs, labels = checks.XOR
+    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
+    checks.train_on_one_batch(model, inputs, labels, steps=1000)
+    learnt = np.array_equal(model(inputs) > 0.5, labels == 1)
+    assert learnt or seed in seeds_that_fail
+
+
+def test_equals_its_formula(features):
+    model = mlp(hidden_units=(4, 3), num_outputs=2, output_activation=None)
+    x = features.astype("float64")
+    kernels = [weight.astype("float64") for weight in model.get_weights()]
+    for kernel, bias in (kernels[0:2], kernels[2:4]):
+        x = np.tanh(x @ kernel + bias)
+    np.testing.assert_allclose(model(features), x @ kernels[4] + kernels[5], atol=1e-6)
