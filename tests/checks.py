@@ -88,7 +88,7 @@ def train_on_one_batch(model, inputs, targets, steps):
     model.fit(without_autotune(dataset), verbose=0)
 
 
-def check_answers_in_a_clean_process(folder, signature, inputs, outputs, tmp_path):
+def check_answers_in_a_clean_process(folder, signature, inputs, outputs, tmp_path, rtol=1e-7):
     """Load an export where this package cannot be imported, call a signature and compare all its outputs."""
     np.savez(tmp_path / "inputs.npz", **inputs)
     program = f"""
@@ -105,6 +105,6 @@ np.savez({str(tmp_path / "outputs.npz")!r}, **{{name: value.numpy() for name, va
     assert set(answered.files) == set(outputs)
     for name, expected in outputs.items():
         if np.asarray(expected).dtype.kind == "f":
-            np.testing.assert_allclose(answered[name], expected, atol=1e-6)
+            np.testing.assert_allclose(answered[name], expected, atol=1e-6, rtol=rtol)
         else:
             np.testing.assert_array_equal(answered[name], expected)

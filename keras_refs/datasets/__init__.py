@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["catalogue"],
     submod_attrs={
         "image_classification": ["ImageDataset", "Split", "load_image_classification", "load_image_split"],
-        "pipelines": ["evaluation_batches", "training_batches"],
+        "pipelines": ["evaluation_batches", "shuffled_batches", "training_batches"],
+        "tables": ["Standardization", "Table", "TableDataset", "load_table"],
     },
 )

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets import catalogue
+from keras_refs.datasets.opening import no_split, open_builder
 from keras_refs.datasets.pipelines import without_autotune
 from keras_refs.errors import UserError
 
@@ -100,7 +100,7 @@ def load_image_split(name, data_dir=None, split="test", image_size=0):
 
 def _open(name, data_dir, image_size):
     """Return a function that reads a split, the class names and TFDS's `DatasetInfo`."""
-    builder = _builder(name, catalogue.data_dir_of(name, data_dir))
+    builder = open_builder(name, data_dir, require=_image_and_label)
     image_key, label_key = _image_and_label(builder)
     height, width, channels = builder.info.features[image_key].shape
     if image_size:
@@ -109,28 +109,6 @@ def _open(name, data_dir, image_size):
         raise UserError(f"The images of {name!r} differ in size: say with --image-size what to resize them to.")
     read = _reader(builder, image_key, label_key, (height, width, channels or 3))
     return read, tuple(builder.info.features[label_key].names), builder.info
-
-
-def _builder(name, data_dir):
-    try:
-        builder = tfds.builder(name, data_dir=data_dir)
-    except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
-        raise UserError(f"TFDS cannot open the data set {name!r}: {_first_line(error)}") from error
-    if not builder.is_prepared():
-        # Checked first: a data set of another kind should not be downloaded to find that out.
-        _image_and_label(builder)
-        try:
-            builder.download_and_prepare()
-        except Exception as error:
-            raise UserError(
-                f"The data set {name!r} is not prepared in {builder.data_dir}, and TFDS could not prepare it: "
-                f"{_first_line(error)}"
-            ) from error
-    return builder
-
-
-def _first_line(error):
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _image_and_label(builder):
@@ -160,11 +138,7 @@ def _reader(builder, image_key, label_key, shape):
         try:
             dataset = builder.as_dataset(split=split)
         except ValueError as error:
-            has = ", ".join(builder.info.splits)
-            raise UserError(
-                f"The data set {builder.name!r} has no examples in {split!r}; its splits are: {has}. "
-                "A slice of one of these, such as 'train[80%:]', can stand for a missing test split."
-            ) from error
+            raise no_split(builder, split) from error
         examples = dataset.map(example, num_parallel_calls=2).batch(dataset.cardinality().numpy())
         images, labels = next(iter(without_autotune(examples)))
         return Split(images.numpy(), labels.numpy())

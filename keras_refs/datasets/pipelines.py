@@ -28,19 +28,28 @@ def training_batches(split, num_classes, batch_size, seed, first_step, last_step
         A `tf.data.Dataset` of `(images, targets)`: uint8 `(batch_size, height, width, channels)` and float32
         one-hot `(batch_size, num_classes)`.
     """
-    steps_per_epoch = len(split) // batch_size
     images, labels = tf.constant(split.images), tf.constant(split.labels)
 
     def batch(step):
-        epoch, step_in_epoch = step // steps_per_epoch, step % steps_per_epoch
-        positions = tf.range(batch_size, dtype=tf.int64) + step_in_epoch * batch_size
-        order = tf.random.experimental.index_shuffle(
-            positions, seed=tf.stack([tf.constant(seed, tf.int64), epoch]), max_index=len(split) - 1
-        )
+        order = _shuffled(step, len(split), batch_size, seed)
         pixels = tf.gather(images, order)
         if horizontal_flip or shift:
             pixels = _flip_and_shift(pixels, (seed, step), horizontal_flip, shift)
         return pixels, tf.one_hot(tf.gather(labels, order), num_classes)
+
+    return without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))
+
+
+def shuffled_batches(inputs, targets, batch_size, seed, first_step, last_step):
+    """Return the shuffled batches `(inputs, targets)` of the steps `first_step <= step < last_step`.
+
+    What `training_batches` does, for any arrays and without augmentation.
+    """
+    arrays = tf.constant(inputs), tf.constant(targets)
+
+    def batch(step):
+        order = _shuffled(step, len(inputs), batch_size, seed)
+        return tuple(tf.gather(array, order) for array in arrays)
 
     return without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))
 
@@ -56,6 +65,15 @@ def without_autotune(dataset):
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def _shuffled(step, examples, batch_size, seed):
+    """Return the indices of the examples of a step: every epoch, counted in steps, has an order of its own."""
+    steps_per_epoch = examples // batch_size
+    epoch, step_in_epoch = step // steps_per_epoch, step % steps_per_epoch
+    positions = tf.range(batch_size, dtype=tf.int64) + step_in_epoch * batch_size
+    seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
+    return tf.random.experimental.index_shuffle(positions, seed=seeds, max_index=examples - 1)
 
 
 def _flip_and_shift(images, seed, horizontal_flip, shift):

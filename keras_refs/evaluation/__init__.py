@@ -5,5 +5,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["figures"],
-    submod_attrs={"classification": ["classification_metrics", "format_classification_metrics"]},
+    submod_attrs={
+        "classification": ["classification_metrics", "format_classification_metrics", "roc_curve"],
+        "regression": ["format_regression_metrics", "regression_metrics"],
+    },
 )

@@ -42,6 +42,23 @@ def classification_metrics(labels, probabilities, class_names):
     }
 
 
+def roc_curve(labels, probabilities):
+    """Return the rates of false and true positives at every threshold, from the strictest to the most lenient.
+
+    Args:
+        labels: True classes, 0 or 1, `(examples,)`; both must occur.
+        probabilities: Of class 1, `(examples,)`; equal ones are one threshold.
+
+    Returns:
+        `(false_positive_rate, true_positive_rate)`, both from 0 to 1.
+    """
+    order = np.argsort(-np.asarray(probabilities), kind="stable")
+    labels, probabilities = np.asarray(labels)[order], np.asarray(probabilities)[order]
+    last_of_equals = np.append(np.diff(probabilities) != 0, True)
+    rates = [np.cumsum(labels == value)[last_of_equals] / np.sum(labels == value) for value in (0, 1)]
+    return tuple(np.concatenate([[0.0], rate]) for rate in rates)
+
+
 def format_classification_metrics(metrics):
     """Return the metrics as a table to print."""
     width = max(len(name) for name in [*metrics["per_class"], "class"])

@@ -6,22 +6,28 @@ Drawn with matplotlib's object interface: no window, no global state, so a noteb
 import numpy as np
 from matplotlib.figure import Figure
 
+from keras_refs.evaluation.classification import roc_curve
 
-def save_learning_curves(history, path):
-    """Draw loss and accuracy against epochs.
+CLASSIFICATION_CURVES = {"loss": "cross-entropy", "accuracy": "accuracy"}
+
+
+def save_learning_curves(history, path, metrics=CLASSIFICATION_CURVES):
+    """Draw metrics against epochs.
 
     Args:
-        history: A dictionary of metrics for each epoch, with `epoch`, `loss`, `val_loss`, `accuracy` and
-            `val_accuracy`.
+        history: A dictionary of metrics for each epoch, with `epoch`, and every metric and its `val_` twin.
         path: PNG file to write.
+        metrics: The axis label of each metric to draw; the last is the one that the best epoch was chosen by, the
+            highest of an accuracy, the lowest of anything else.
     """
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    figure = Figure(figsize=(4.5 * len(metrics), 3.5), layout="constrained")
     epochs = [row["epoch"] for row in history]
-    best = max(history, key=lambda row: row["val_accuracy"])["epoch"]
-    for axes, metric, label in zip(
-        figure.subplots(1, 2), ("loss", "accuracy"), ("cross-entropy", "accuracy"), strict=True
+    choose, monitor = (max if "accuracy" in metrics else min), f"val_{list(metrics)[-1]}"
+    best = choose(history, key=lambda row: row[monitor])["epoch"]
+    for axes, (metric, label) in zip(
+        figure.subplots(1, len(metrics), squeeze=False).flat, metrics.items(), strict=True
     ):
-        axes.plot(epochs, [row[metric] for row in history], label="training (augmented)")
+        axes.plot(epochs, [row[metric] for row in history], label="training")
         axes.plot(epochs, [row[f"val_{metric}"] for row in history], label="validation")
         axes.axvline(best, color="grey", linestyle=":", label=f"best epoch ({best})")
         axes.set(xlabel="epoch", ylabel=label)
@@ -83,4 +89,46 @@ def save_confident_mistakes(images, labels, probabilities, class_names, path, co
             fontsize=8,
         )
     figure.suptitle(f"The most confident of {len(wrong)} mistakes on {len(labels)} test images")
+    figure.savefig(path, dpi=120)
+
+
+def save_predictions(targets, predictions, path):
+    """Draw predictions against the truth, and the residuals' distribution.
+
+    Args:
+        targets: True values, `(examples, 1)`.
+        predictions: Of the same shape.
+        path: PNG file to write.
+    """
+    targets, predictions = np.ravel(targets), np.ravel(predictions)
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.scatter(targets, predictions, s=12, alpha=0.6)
+    ends = [min(targets.min(), predictions.min()), max(targets.max(), predictions.max())]
+    left.plot(ends, ends, color="grey", linestyle=":", label="prediction = truth")
+    left.set(xlabel="truth", ylabel="prediction")
+    left.legend()
+    right.hist(targets - predictions, bins=30)
+    right.axvline(0, color="grey", linestyle=":")
+    right.set(xlabel="residual: truth minus prediction", ylabel="examples")
+    figure.savefig(path, dpi=120)
+
+
+def save_roc_curve(labels, probabilities, path):
+    """Draw the receiver operating characteristic of a binary classifier.
+
+    Args:
+        labels: True classes, 0 or 1, `(examples,)`.
+        probabilities: Of class 1, `(examples,)`.
+        path: PNG file to write.
+    """
+    false_positives, true_positives = roc_curve(labels, probabilities)
+    area = np.trapezoid(true_positives, false_positives)
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(false_positives, true_positives, label=f"area {area:.4f}")
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance")
+    axes.set(xlabel="false positives (share of class 0)", ylabel="true positives (share of class 1)")
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)

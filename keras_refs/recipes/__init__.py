@@ -10,7 +10,7 @@ from difflib import get_close_matches
 
 from keras_refs.errors import UserError
 
-NAMES = ("conv_classifier", "lstm_classifier", "mlp")
+NAMES = ("conv_classifier", "linear_regression", "logistic_regression", "lstm_classifier", "mlp")
 
 
 def load(name):

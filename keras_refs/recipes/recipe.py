@@ -92,6 +92,10 @@ class Recipe(abc.ABC):
     def draw(self, history, scores, predictions, folder):
         """Draw the figures of a finished run into a folder."""
 
+    def cross_validate(self, plan):
+        """Return scores of examples that the model which answered had not seen; `None` where a test split has them."""
+        return
+
     def train_and_evaluate(self, workdir, export_dir="saved_models", resume=False):
         """Train, choose the best epoch on the validation split, export it and score the export on the test split.
 
@@ -134,6 +138,7 @@ class Recipe(abc.ABC):
                 "parameters": model.count_params(),
                 "seconds": round(sum(epoch["seconds"] for epoch in history.epochs), 1),
                 "history": history.epochs,
+                "cross_validation": self.cross_validate(plan),
             }
             self.draw(history.epochs, scores, predictions, run.figures)
             shutil.copytree(run.figures, version.path / "figures")
@@ -145,7 +150,7 @@ class Recipe(abc.ABC):
     def _train(self, plan, run):
         """Train and return the model, at its best epoch, and its checkpoints."""
         with training.strategy(self.config.distribute, self.config.batch_size).scope():
-            model = self._compile(plan)
+            model = self.compiled_model(plan)
             checkpoints = training.Checkpoints(run.checkpoints, model, self.steps_per_epoch, self.monitor)
         print(f"{len(self.data.train)} training examples, {model.count_params():,} parameters.")
         for message in checkpoints.restore_latest():
@@ -164,7 +169,8 @@ class Recipe(abc.ABC):
             print(message)
         return model, checkpoints
 
-    def _compile(self, plan):
+    def compiled_model(self, plan):
+        """Return the network, compiled for training as a `ComputePlan` says."""
         import keras
 
         config = self.config
@@ -201,7 +207,7 @@ class Recipe(abc.ABC):
             "settings": dataclasses.asdict(self.config),
             "ran_on": ran_on,
             "epochs": len(metrics["history"]),
-            **{key: metrics[key] for key in ("best_epoch", "parameters", "seconds", "test")},
+            **{key: metrics[key] for key in ("best_epoch", "parameters", "seconds", "test", "cross_validation")},
             "signatures": self.signatures,
             "limits": self.limits,
             "dataset": {

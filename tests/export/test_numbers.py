@@ -1,0 +1,50 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_refs import export
+from keras_refs.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    model = keras.Sequential([keras.Input((None, 2)), keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(1)])
+    export.write_number_model(lambda series: {"forecast": model(series * 2.0)}, [model], "series", (None, 2), folder)
+    return model, export.SavedNumberModel(folder), tf.saved_model.load(str(folder)).signatures["serving_default"]
+
+
+def test_answers_as_the_function_does(saved):
+    model, exported, _ = saved
+    series = np.random.default_rng(0).normal(size=(3, 5, 2))
+    np.testing.assert_allclose(exported.predict(series)["forecast"], model(2 * series), atol=1e-6)
+
+
+def test_an_empty_batch_gets_an_empty_answer(saved):
+    assert saved[1].predict(np.zeros((0, 5, 2)))["forecast"].shape == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        (np.zeros((3, 2)), r"must have the shape \(None, None, 2\), None being any length. Received: \(3, 2\)"),
+        (np.zeros((3, 5, 1)), r"Received: \(3, 5, 1\)"),
+        (np.array([[[0, 0], [0, np.nan]]]), r"must hold finite numbers. Received: nan at \(0, 1, 1\), .* and 0 more"),
+    ],
+)
+def test_mistakes_get_a_sentence(saved, numbers, sentence):
+    with pytest.raises(UserError, match=sentence):
+        saved[1].predict(numbers)
+
+
+def test_the_signature_itself_says_where_a_number_is_missing(saved):
+    series = np.zeros((2, 4, 2), "float32")
+    series[1, 3, 0] = np.inf
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"must hold finite numbers.*\[1 3 0\]"):
+        saved[2](series=tf.constant(series))
+
+
+def test_what_is_no_such_export_is_refused(tmp_path):
+    with pytest.raises(UserError, match="does not hold an exported model for numbers"):
+        export.SavedNumberModel(tmp_path)
