@@ -2,13 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test lint results clean
+.PHONY: train test parity lint clean
 
 train: .venv/ready
 	$(BIN)/python -m keras_refs.train conv_classifier
 
+# The same tests whether or not PyTorch is installed.
 test: .venv/ready
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --ignore tests/parity
+
+# Without PyTorch no test is left, which pytest counts as a failure.
+parity: .venv/parity
+	$(BIN)/python -m pytest tests/parity
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -20,4 +25,8 @@ clean:
 .venv/ready: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	PIP_CONSTRAINT='$(CURDIR)/constraints.txt' $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+.venv/parity: .venv/ready
+	PIP_CONSTRAINT='$(CURDIR)/constraints.txt' $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[parity]'
 	touch $@
