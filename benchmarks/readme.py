@@ -10,6 +10,8 @@ import statistics
 import sys
 from pathlib import Path
 
+import results
+
 REPOSITORY = Path(__file__).parents[1]
 README = REPOSITORY / "README.md"
 RESULTS = REPOSITORY / "results"
@@ -18,31 +20,31 @@ RESULTS = REPOSITORY / "results"
 def models_table():
     """Return a row for each file of `benchmarks/results.py`."""
     lines = [
-        "| model | parameters | data | test accuracy, mean ± deviation (seeds) | to beat | wall time | hardware |",
+        "| model | parameters | data | score, mean ± deviation (seeds) | to beat | wall time | hardware |",
         "|---|---|---|---|---|---|---|",
     ]
     commands = []
-    for path in sorted(RESULTS.glob("conv_classifier*.json")):
-        row = json.loads(path.read_text(encoding="utf-8"))
-        lines.append(_model_row(path.stem, row))
-        commands += [
-            f"# {path.stem}",
-            " ".join(["python -m keras_refs.train", row["recipe"], *row["options"]]),
-        ]
+    for name in results.ROWS:
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            row = json.loads(path.read_text(encoding="utf-8"))
+            lines.append(_model_row(name, row))
+            commands += [f"# {name}", " ".join(["python -m keras_refs.train", row["recipe"], *row["options"]])]
     return "\n".join([*lines, "", "```sh", *commands, "```"])
 
 
 def _model_row(name, row):
-    runs = row["runs"]
-    accuracies = [run["accuracy"] for run in runs]
-    spread = f" ± {statistics.stdev(accuracies):.4f}" if len(runs) > 1 else ""
-    goal = row["to_beat"]
-    verdict = "" if statistics.mean(accuracies) >= goal["accuracy"] else " (**not reached**)"
+    runs, goal = row["runs"], row["to_beat"]
+    scores = [run["score"] for run in runs]
+    mean = statistics.mean(scores)
+    spread = f" ± {statistics.stdev(scores):.4f}" if len(runs) > 1 else ""
+    verdict = "" if mean >= goal["score"] else " (**not reached**)"
+    what = f"[{goal['what']}]({goal['source']})" if goal["source"] else goal["what"]
     cores = f"{row['cores']} core{'s' if row['cores'] > 1 else ''}"
     return (
         f"| `{name}` | {runs[0]['parameters']:,} | {runs[0]['dataset']} "
-        f"| {statistics.mean(accuracies):.4f}{spread} ({len(runs)}) "
-        f"| {goal['accuracy']:.3f}, [{goal['what']}]({goal['source']}){verdict} "
+        f"| {row['score'][0]} {mean:.4f}{spread} ({len(runs)}) "
+        f"| {goal['score']:g}, {what}{verdict} "
         f"| {statistics.mean(run['wall_seconds'] for run in runs):.0f} s "
         f"| {cores}, {runs[0]['ran_on']['device']} |"
     )

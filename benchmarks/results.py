@@ -7,7 +7,9 @@ and the figures they are to beat stand below; `benchmarks/readme.py` turns the f
 """
 
 import argparse
+import functools
 import json
+import operator
 import os
 import subprocess
 import sys
@@ -24,11 +26,8 @@ ROWS = {
     "conv_classifier": {
         "recipe": "conv_classifier",
         "options": [],
-        "to_beat": {
-            "accuracy": 0.925,
-            "what": "2 conv, under 100K parameters",
-            "source": FASHION_MNIST_TABLE,
-        },
+        "score": ["test accuracy", "test", "accuracy"],
+        "to_beat": {"score": 0.925, "what": "2 conv, under 100K parameters", "source": FASHION_MNIST_TABLE},
     },
     "conv_classifier_long": {
         "recipe": "conv_classifier",
@@ -36,7 +35,8 @@ ROWS = {
             *["--epochs", "60", "--patience", "60", "--batch-size", "128", "--learning-rate", "0.002"],
             *["--dropout", "0.2"],
         ],
-        "to_beat": {"accuracy": 0.925, "what": "2 conv, under 100K parameters", "source": FASHION_MNIST_TABLE},
+        "score": ["test accuracy", "test", "accuracy"],
+        "to_beat": {"score": 0.925, "what": "2 conv, under 100K parameters", "source": FASHION_MNIST_TABLE},
     },
     "conv_classifier_batch_normalization": {
         "recipe": "conv_classifier",
@@ -46,9 +46,23 @@ ROWS = {
             *["--hidden-units", "128"],
             *["--batch-normalization", "--block-dropout", "0.1", "--dropout", "0.3"],
         ],
-        "to_beat": {"accuracy": 0.939, "what": "2 conv + 2 FC, flips", "source": FASHION_MNIST_TABLE},
+        "score": ["test accuracy", "test", "accuracy"],
+        "to_beat": {"score": 0.939, "what": "2 conv + 2 FC, flips", "source": FASHION_MNIST_TABLE},
+    },
+    "linear_regression": {
+        "recipe": "linear_regression",
+        "options": [],
+        "score": ["R2 in sample", "test", "r2"],
+        "to_beat": {"score": 0.5177, "what": "least squares, the optimum", "source": None},
+    },
+    "logistic_regression": {
+        "recipe": "logistic_regression",
+        "options": [],
+        "score": ["5-fold accuracy", "cross_validation", "accuracy"],
+        "to_beat": {"score": 0.98, "what": "our own bar", "source": None},
     },
 }
+"""Each row's `score` is its name in the table and the path to it in `metrics.json`."""
 
 
 def train(row, seed, folder):
@@ -62,8 +76,7 @@ def train(row, seed, folder):
     config = json.loads((workdir / "config.json").read_text())
     return {
         "seed": seed,
-        "accuracy": metrics["test"]["accuracy"],
-        "validation_accuracy": max(epoch["val_accuracy"] for epoch in metrics["history"]),
+        "score": functools.reduce(operator.getitem, row["score"][1:], metrics),
         "best_epoch": metrics["best_epoch"],
         "wall_seconds": round(wall_seconds, 1),
         "training_seconds": metrics["seconds"],

@@ -47,7 +47,7 @@ def _evaluate(model, dataset, data_dir, output):
     catalogue.data_dir_of(recipe.config.dataset, data_dir)
     commands.import_tensorflow_quietly()
     scores, _ = recipe.score(folder)
-    print(f"{folder} on the test split of {recipe.config.dataset}:\n{recipe.format_scores(scores)}")
+    print(f"{folder}, {recipe.config.dataset}, {recipe.scored_on}:\n{recipe.format_scores(scores)}")
     if recipe.config.dataset == card["dataset"]["name"]:
         print(f"Its model card claims {recipe.format_scores(card['test']).splitlines()[-1]}.")
     if output is not None:

@@ -41,18 +41,22 @@ def test_python_blocks_run(block, monkeypatch):
     assert "model" in names
 
 
-def commands():
-    return re.findall(r"^python -m keras_refs\.train conv_classifier(.*)$", TEXT, re.M)
-
-
-@pytest.mark.parametrize("options", sorted(set(commands())))
-def test_commands_are_accepted(options, tmp_path):
+@pytest.mark.parametrize(
+    ("recipe", "options"), sorted(set(re.findall(r"^python -m keras_refs\.train (\w+)(.*)$", TEXT, re.M)))
+)
+def test_commands_are_accepted(recipe, options):
     """Every command of the README parses; data that are not here are the only thing that may be missing."""
     from keras_refs import recipes
     from keras_refs.train import _parse
 
-    config, _ = _parse(recipes.load("conv_classifier"), "conv_classifier", options.replace("--help", "").split())
+    config, _ = _parse(recipes.load(recipe), recipe, options.replace("--help", "").split())
     assert config.epochs >= 1
+
+
+def test_names_every_recipe_and_every_builder():
+    from keras_refs import list_models, recipes
+
+    assert [name for name in {*recipes.NAMES, *list_models()} if f"`{name}`" not in TEXT] == []
 
 
 def test_layout_names_every_room():

@@ -48,7 +48,7 @@ def test_short_real_training_beats_a_stated_accuracy(command, tmp_path):
     assert trained.returncode == 0, trained.stderr
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["test"]["accuracy"] > 0.80
-    assert f"Test accuracy {metrics['test']['accuracy']:.4f}" in trained.stdout
+    assert f"On the test split: accuracy {metrics['test']['accuracy']:.4f}" in trained.stdout
     assert "Precision " in trained.stdout
     assert sum(map(sum, metrics["test"]["confusion_matrix"])) == 10_000
     figures = {"learning_curves.png", "confusion_matrix.png", "confident_mistakes.png"}
@@ -57,7 +57,8 @@ def test_short_real_training_beats_a_stated_accuracy(command, tmp_path):
     assert {path.name for path in (tmp_path / "run" / "figures").iterdir()} == figures
     assert any((tmp_path / "run" / "logs").rglob("events.out.tfevents.*"))
     card = (version / "model_card.md").read_text()
-    assert re.search(rf"\| score \| accuracy {metrics['test']['accuracy']:.4f}, .* on 10,000 test examples \|", card)
+    score = rf"accuracy {metrics['test']['accuracy']:.4f}, .*; on the test split, 10,000 examples"
+    assert re.search(rf"\| score \| {score} \|", card)
     assert "| seed | 0 |" in card
 
     evaluated = command("evaluate", "models/conv_classifier", "--output", "scores.json")
@@ -153,7 +154,10 @@ def settings_of_another_run(folder):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["conv_clasifier"], "No recipe is called 'conv_clasifier'. The nearest names are: conv_classifier."),
+        (["conv_clasifier"], "No recipe is called 'conv_clasifier'. The nearest names are: conv_classifier"),
+        (["linear_regresion"], "The nearest names are: linear_regression"),
+        (["lstm_classifier", "--units", "0"], "--units must be at least 1. Received: 0"),
+        (["linear_regression", "--dataset", "diabets"], "The nearest names are: diabetes"),
         (["conv_classifier", "--dataset", "fashion_mnits"], "The nearest names are: fashion_mnist."),
         (["conv_classifier", "--epochs", "0"], "--epochs must be at least 1. Received: 0"),
         (["conv_classifier", "--epochs", "many"], "invalid"),
@@ -200,6 +204,15 @@ def test_images_too_small_for_the_blocks(command, digits_data_dir):
     refused = command("train", *on_digits(digits_data_dir, "--filters", "4", "4", "4"))
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "nothing is left of the image after block 2 of 3" in refused.stderr
+
+
+def test_data_of_another_kind(command):
+    refused = command("train", "linear_regression", "--dataset", "fashion_mnist")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "'fashion_mnist' is no table of one vector of numbers and a number to predict" in refused.stderr
+    refused = command("train", "mlp", "--dataset", "diabetes")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "has no image: image classification needs an Image and a ClassLabel feature" in refused.stderr
 
 
 def test_a_full_disk_is_found_before_the_work(monkeypatch, tmp_path, capsys):

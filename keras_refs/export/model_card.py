@@ -18,7 +18,8 @@ def write_model_card(folder, card, scores):
         folder: The version folder. PNG files in its `figures/` are shown in the card.
         card: A dictionary of plain values: `name`, `summary`, `date`, `parameters`, `settings` (the recipe's
             configuration), `ran_on`, `seconds` (of training), `epochs`, `best_epoch`, `dataset` (`name`, `homepage`,
-            `citation` and `examples` by split), `test` (the scores as numbers), `signatures` and `limits` (Markdown).
+            `citation` and `examples` by split), `test` (the scores as numbers), `scored_on` (what they are of),
+            `signatures` and `limits` (Markdown).
         scores: The scores as text; the last line is the one that counts.
     """
     folder = Path(folder)
@@ -45,7 +46,7 @@ def _markdown(card, scores, figures):
 
 {card["signatures"]}
 
-## Scores on the test split
+## Scores {card["scored_on"]}
 
 ```
 {scores}
@@ -74,7 +75,7 @@ def _facts(card, score):
     dataset, examples = card["dataset"], card["dataset"]["examples"]
     versions = ", ".join(f"{package} {version}" for package, version in card["ran_on"]["versions"].items())
     rows = {
-        "score": f"{score} on {examples['test']:,} test examples",
+        "score": f"{score}; {card['scored_on']}, {examples['test']:,} examples",
         "data": f"[{dataset['name']}]({dataset['homepage']})",
         "trained on": f"{examples['train']:,} examples; the best of {card['epochs']} epochs, {card['best_epoch']}, was "
         f"chosen on {examples['validation']:,} validation examples",

@@ -24,6 +24,7 @@ class Recipe(abc.ABC):
         loss: Keras loss to train with.
         metrics: Keras metrics to report beside it.
         monitor: Metric of the validation that chooses the best epoch.
+        scored_on: What its scores are of: the test split, or the rows it was fitted to.
         signatures: Markdown for the model card: what the export takes and returns.
         limits: Markdown for the model card: what the model is not for.
         config: The settings, a `settings.Settings`.
@@ -35,6 +36,7 @@ class Recipe(abc.ABC):
     loss: str
     metrics: tuple = ()
     monitor = "val_loss"
+    scored_on = "on the test split"
     signatures: str
     limits: str
 
@@ -208,6 +210,7 @@ class Recipe(abc.ABC):
             "ran_on": ran_on,
             "epochs": len(metrics["history"]),
             **{key: metrics[key] for key in ("best_epoch", "parameters", "seconds", "test", "cross_validation")},
+            "scored_on": self.scored_on,
             "signatures": self.signatures,
             "limits": self.limits,
             "dataset": {

@@ -36,6 +36,7 @@ class TableRecipe(Recipe):
     """
 
     family = "dense"
+    scored_on = "in sample"
     with_classes: bool
 
     def load_data(self):
