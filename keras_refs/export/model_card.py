@@ -18,9 +18,8 @@ def write_model_card(folder, card, scores):
         folder: The version folder. PNG files in its `figures/` are shown in the card.
         card: A dictionary of plain values: `name`, `summary`, `date`, `parameters`, `settings` (the recipe's
             configuration), `ran_on`, `seconds` (of training), `epochs`, `best_epoch`, `dataset` (`name`, `homepage`,
-            `citation` and `examples` by split), `test` (the scores as numbers), `scored_on` (what they are of),
-            `signatures` and `limits` (Markdown).
-        scores: The scores as text; the last line is the one that counts.
+            `citation` and `examples` by split), `test` (the scores as numbers), `signatures` and `limits` (Markdown).
+        scores: The scores as text by heading; the last line of each is the one that counts.
     """
     folder = Path(folder)
     storage.write_json(folder / CARD, card)
@@ -35,22 +34,19 @@ def read_model_card(folder):
 
 
 def _markdown(card, scores, figures):
+    tables = "\n\n".join(f"## {heading}\n\n```\n{text}\n```" for heading, text in scores.items())
     shown = "\n".join(f"![{Path(name).stem.replace('_', ' ')}](figures/{name})\n" for name in figures)
     return f"""# {card["name"]}
 
 {card["summary"]}
 
-{_facts(card, scores.splitlines()[-1])}
+{_facts(card, scores)}
 
 ## Signatures
 
 {card["signatures"]}
 
-## Scores {card["scored_on"]}
-
-```
-{scores}
-```
+{tables}
 
 {shown}
 ## Use and limits
@@ -71,14 +67,15 @@ def _markdown(card, scores, figures):
 """
 
 
-def _facts(card, score):
+def _facts(card, scores):
     dataset, examples = card["dataset"], card["dataset"]["examples"]
     versions = ", ".join(f"{package} {version}" for package, version in card["ran_on"]["versions"].items())
     rows = {
-        "score": f"{score}; {card['scored_on']}, {examples['test']:,} examples",
+        **{heading.lower(): text.splitlines()[-1] for heading, text in scores.items()},
         "data": f"[{dataset['name']}]({dataset['homepage']})",
         "trained on": f"{examples['train']:,} examples; the best of {card['epochs']} epochs, {card['best_epoch']}, was "
-        f"chosen on {examples['validation']:,} validation examples",
+        f"chosen by the validation on {examples['validation']:,}",
+        "scored on": f"{examples['test']:,} examples",
         "parameters": f"{card['parameters']:,}",
         "seed": card["settings"]["seed"],
         "training time": f"{card['seconds']:.0f} s on {card['ran_on']['device']}",

@@ -57,7 +57,6 @@ class Recipe(ImageClassification):
     """Train `models.conv_classifier` on images."""
 
     name = "conv_classifier"
-    summary = __doc__.splitlines()[0]
     family = "convolutional"
 
     def build_model(self):

@@ -29,7 +29,6 @@ class Recipe(TableRecipe):
     """Fit `models.linear_regression` to a table."""
 
     name = "linear_regression"
-    summary = __doc__.splitlines()[0]
     loss = "mean_squared_error"
     with_classes = False
     limits = (

@@ -32,13 +32,12 @@ class Recipe(TableRecipe):
     """Fit `models.logistic_regression` to a table."""
 
     name = "logistic_regression"
-    summary = __doc__.splitlines()[0]
     metrics = ("accuracy",)
     with_classes = True
     _cross_validated = None
     limits = (
-        "Its scores above are of the rows it was fitted to; the cross-validation in the card's JSON is of rows it had "
-        "not seen.\nIt is a demonstration of a method on a published table, no medical device."
+        "The scores in sample are of the rows it was fitted to; those in cross-validation are of rows that the model "
+        "which\nanswered had not seen. It is a demonstration of a method on a published table, no medical device."
     )
 
     @property

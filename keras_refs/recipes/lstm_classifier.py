@@ -32,7 +32,6 @@ class Recipe(ImageClassification):
     """Train `models.lstm_classifier` on images, row by row."""
 
     name = "lstm_classifier"
-    summary = __doc__.splitlines()[0]
     family = "recurrent"
 
     def build_model(self):

@@ -42,7 +42,6 @@ class Recipe(ImageClassification):
     """Train `models.mlp` on images, pixel by pixel."""
 
     name = "mlp"
-    summary = __doc__.splitlines()[0]
     family = "dense"
 
     def build_model(self):

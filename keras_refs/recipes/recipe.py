@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import functools
+import inspect
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,6 @@ class Recipe(abc.ABC):
 
     Attributes:
         name: Name of the recipe and of its folder of exported models.
-        summary: One sentence for the model card.
         family: Which kind of network it is for `training.choose_compute`.
         loss: Keras loss to train with.
         metrics: Keras metrics to report beside it.
@@ -31,7 +31,6 @@ class Recipe(abc.ABC):
     """
 
     name: str
-    summary: str
     family: str
     loss: str
     metrics: tuple = ()
@@ -42,6 +41,11 @@ class Recipe(abc.ABC):
 
     def __init__(self, config):
         self.config = config
+
+    @property
+    def summary(self):
+        """What the recipe does, in one sentence: the first of its module's docstring."""
+        return inspect.getdoc(inspect.getmodule(type(self))).splitlines()[0]
 
     @functools.cached_property
     def data(self):
@@ -144,7 +148,10 @@ class Recipe(abc.ABC):
             }
             self.draw(history.epochs, scores, predictions, run.figures)
             shutil.copytree(run.figures, version.path / "figures")
-            export.write_model_card(version.path, self._card(metrics, ran_on), self.format_scores(scores))
+            texts = {"Scores " + self.scored_on: self.format_scores(scores)}
+            if metrics["cross_validation"]:
+                texts["Scores in cross-validation"] = self.format_scores(metrics["cross_validation"])
+            export.write_model_card(version.path, self._card(metrics, ran_on), texts)
         metrics["export"] = str(version.path)
         run.write_metrics(metrics)
         return metrics
@@ -210,7 +217,6 @@ class Recipe(abc.ABC):
             "ran_on": ran_on,
             "epochs": len(metrics["history"]),
             **{key: metrics[key] for key in ("best_epoch", "parameters", "seconds", "test", "cross_validation")},
-            "scored_on": self.scored_on,
             "signatures": self.signatures,
             "limits": self.limits,
             "dataset": {

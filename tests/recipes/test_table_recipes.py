@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -57,6 +59,9 @@ def logistic(tmp_path_factory):
 def test_logistic_regression_in_cross_validation(logistic):
     _, metrics, folder = logistic
     assert metrics["cross_validation"]["accuracy"] > 0.97
+    card = (Path(metrics["export"]) / "model_card.md").read_text()
+    assert f"| scores in cross-validation | accuracy {metrics['cross_validation']['accuracy']:.4f}, " in card
+    assert f"| scores in sample | accuracy {metrics['test']['accuracy']:.4f}, " in card
     assert sum(map(sum, metrics["cross_validation"]["confusion_matrix"])) == 569
     # What was fitted to the rows does better on them.
     assert metrics["test"]["loss"] < metrics["cross_validation"]["loss"]
