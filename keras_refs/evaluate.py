@@ -43,7 +43,7 @@ def _evaluate(model, dataset, data_dir, output):
         raise UserError(f"{folder} has no model card, which says what its model is for and how it is scored.")
     if output is not None and output.exists():
         raise UserError(f"--output {output} exists; name a file that does not.")
-    recipe = _recipe(card, dataset, data_dir)
+    recipe = recipe_on(card, dataset, data_dir)
     catalogue.data_dir_of(recipe.config.dataset, data_dir)
     commands.import_tensorflow_quietly()
     scores, _ = recipe.score(folder)
@@ -54,7 +54,7 @@ def _evaluate(model, dataset, data_dir, output):
         storage.write_json(output, scores)
 
 
-def _recipe(card, dataset, data_dir):
+def recipe_on(card, dataset=None, data_dir=None):
     """Return the recipe a model was trained by, with the settings on its card and, if named, other data."""
     module = recipes.load(card["name"])
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in card["settings"].items()}
