@@ -195,25 +195,33 @@ def test_mistakes_get_a_sentence_and_exit_code_2(arguments, sentence, tmp_path, 
     assert {path.name for path in tmp_path.rglob("*")} == {"other", "config.json"}
 
 
-def test_a_batch_larger_than_the_data(command, digits_data_dir):
-    refused = command("train", *on_digits(digits_data_dir), "--batch-size", "2000")
-    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "--batch-size must be at most 1330, the number of training examples. Received: 2000" in refused.stderr
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            [*SMALL, "--dataset", "digits", "--batch-size", "2000"],
+            "--batch-size must be at most 1330, the number of training examples. Received: 2000",
+        ),
+        (
+            [*SMALL, "--dataset", "digits", "--filters", "4", "4", "4"],
+            "nothing is left of the image after block 2 of 3",
+        ),
+        (
+            ["linear_regression", "--dataset", "digits"],
+            "'digits' is no table of one vector of numbers and a number to predict",
+        ),
+        (["mlp", "--dataset", "diabetes"], "has no image: image classification needs an Image and a ClassLabel"),
+    ],
+)
+def test_settings_that_do_not_fit_the_data(arguments, sentence, digits_data_dir, monkeypatch, tmp_path, capsys):
+    from keras_refs import train
 
-
-def test_images_too_small_for_the_blocks(command, digits_data_dir):
-    refused = command("train", *on_digits(digits_data_dir, "--filters", "4", "4", "4"))
-    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "nothing is left of the image after block 2 of 3" in refused.stderr
-
-
-def test_data_of_another_kind(command):
-    refused = command("train", "linear_regression", "--dataset", "fashion_mnist")
-    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "'fashion_mnist' is no table of one vector of numbers and a number to predict" in refused.stderr
-    refused = command("train", "mlp", "--dataset", "diabetes")
-    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "has no image: image classification needs an Image and a ClassLabel feature" in refused.stderr
+    monkeypatch.chdir(tmp_path)
+    where = ["--data-dir", str(digits_data_dir)] if "digits" in arguments else []
+    assert train.main([*arguments, *where]) == 2
+    printed = capsys.readouterr().err
+    assert sentence in printed
+    assert printed.count("\n") == 1
 
 
 def test_a_full_disk_is_found_before_the_work(monkeypatch, tmp_path, capsys):
