@@ -14,7 +14,6 @@ import results
 
 REPOSITORY = Path(__file__).parents[1]
 README = REPOSITORY / "README.md"
-RESULTS = REPOSITORY / "results"
 
 
 def models_table():
@@ -25,7 +24,7 @@ def models_table():
     ]
     commands = []
     for name in results.ROWS:
-        path = RESULTS / f"{name}.json"
+        path = results.RESULTS / f"{name}.json"
         if path.exists():
             row = json.loads(path.read_text(encoding="utf-8"))
             lines.append(_model_row(name, row))
@@ -52,7 +51,7 @@ def _model_row(name, row):
 
 def throughput_table():
     """Return the figures of `benchmarks/throughput.py`."""
-    measured = json.loads((RESULTS / "throughput.json").read_text(encoding="utf-8"))
+    measured = json.loads((results.RESULTS / "throughput.json").read_text(encoding="utf-8"))
     lines = ["| batch | plain Keras | keras_refs | ratio (lowest and highest round) |", "|---|---|---|---|"]
     lines += [
         f"| {row['batch_size']} | {row['plain']:,} images/s | {row['ours']:,} images/s "

@@ -21,12 +21,14 @@ from keras_refs import storage
 
 RESULTS = Path(__file__).parents[1] / "results"
 FASHION_MNIST_TABLE = "https://github.com/zalandoresearch/fashion-mnist#benchmark"
+TEST_ACCURACY = ["test accuracy", "test", "accuracy"]
+"""A score: its name in the table, and the path to it in `metrics.json`."""
 
 ROWS = {
     "conv_classifier": {
         "recipe": "conv_classifier",
         "options": [],
-        "score": ["test accuracy", "test", "accuracy"],
+        "score": TEST_ACCURACY,
         "to_beat": {"score": 0.925, "what": "2 conv, under 100K parameters", "source": FASHION_MNIST_TABLE},
     },
     "conv_classifier_long": {
@@ -35,7 +37,7 @@ ROWS = {
             *["--epochs", "60", "--patience", "60", "--batch-size", "128", "--learning-rate", "0.002"],
             *["--dropout", "0.2"],
         ],
-        "score": ["test accuracy", "test", "accuracy"],
+        "score": TEST_ACCURACY,
         "to_beat": {"score": 0.925, "what": "2 conv, under 100K parameters", "source": FASHION_MNIST_TABLE},
     },
     "conv_classifier_batch_normalization": {
@@ -46,7 +48,7 @@ ROWS = {
             *["--hidden-units", "128"],
             *["--batch-normalization", "--block-dropout", "0.1", "--dropout", "0.3"],
         ],
-        "score": ["test accuracy", "test", "accuracy"],
+        "score": TEST_ACCURACY,
         "to_beat": {"score": 0.939, "what": "2 conv + 2 FC, flips", "source": FASHION_MNIST_TABLE},
     },
     "linear_regression": {
@@ -62,7 +64,6 @@ ROWS = {
         "to_beat": {"score": 0.98, "what": "our own bar", "source": None},
     },
 }
-"""Each row's `score` is its name in the table and the path to it in `metrics.json`."""
 
 
 def train(row, seed, folder):

@@ -5,5 +5,10 @@ class UserError(ValueError):
     """A mistake the user can mend: the message is one sentence that says what was wrong and what is allowed."""
 
 
+def first_line(error):
+    """Return the first line of what an exception says, or its type if it says nothing."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
 class TrainingDivergedError(RuntimeError):
     """The loss became NaN or infinite."""

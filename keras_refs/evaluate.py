@@ -49,7 +49,7 @@ def _evaluate(model, dataset, data_dir, output):
     scores, _ = recipe.score(folder)
     print(f"{folder}, {recipe.config.dataset}, {recipe.scored_on}:\n{recipe.format_scores(scores)}")
     if recipe.config.dataset == card["dataset"]["name"]:
-        print(f"Its model card claims {recipe.format_scores(card['test']).splitlines()[-1]}.")
+        print(f"Its model card claims {recipe.headline(card['test'])}.")
     if output is not None:
         storage.write_json(output, scores)
 

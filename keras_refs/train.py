@@ -61,9 +61,9 @@ def _train(name, options, resume_command):
     task = recipe.Recipe(config)
     metrics = task.train_and_evaluate(workdir, folders.export_dir, folders.resume)
     if metrics["cross_validation"]:
-        print(f"In cross-validation: {task.format_scores(metrics['cross_validation']).splitlines()[-1]}")
+        print(f"In cross-validation: {task.headline(metrics['cross_validation'])}")
     print(
-        f"{task.scored_on.capitalize()}: {task.format_scores(metrics['test']).splitlines()[-1]}, after "
+        f"{task.scored_on.capitalize()}: {task.headline(metrics['test'])}, after "
         f"{len(metrics['history'])} epochs and {metrics['seconds']:.0f} s of training (best epoch "
         f"{metrics['best_epoch']}).\nMetrics and figures: {workdir}\nSavedModel: {metrics['export']}"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.opening import no_split, open_builder
+from keras_refs.datasets.opening import open_builder, open_split
 from keras_refs.datasets.pipelines import without_autotune
 from keras_refs.errors import UserError
 
@@ -135,10 +135,7 @@ def _reader(builder, image_key, label_key, shape):
         return image, features[label_key]
 
     def read(split):
-        try:
-            dataset = builder.as_dataset(split=split)
-        except ValueError as error:
-            raise no_split(builder, split) from error
+        dataset = open_split(builder, split)
         examples = dataset.map(example, num_parallel_calls=2).batch(dataset.cardinality().numpy())
         images, labels = next(iter(without_autotune(examples)))
         return Split(images.numpy(), labels.numpy())

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.opening import open_builder, read_split
+from keras_refs.datasets.opening import open_builder, open_split
 from keras_refs.errors import UserError
 
 
@@ -18,6 +18,11 @@ class Table:
 
     def __len__(self):
         return len(self.targets)
+
+    @property
+    def labels(self):
+        """Class numbers, int64 `(examples,)`."""
+        return self.targets[:, 0].astype("int64")
 
     def take(self, indices):
         """Return the table of the rows at these indices."""
@@ -84,9 +89,10 @@ def load_table(name, data_dir=None, split="train", with_classes=False):
     """
     builder = open_builder(name, data_dir, require=lambda opened: _keys(opened, with_classes))
     features_key, target_key = _keys(builder, with_classes)
-    values = read_split(builder, split)
-    features = values[features_key].astype("float32")
-    targets = values[target_key].astype("float32")[:, np.newaxis]
+    dataset = open_split(builder, split)
+    values = dataset.batch(max(1, dataset.cardinality().numpy())).get_single_element()
+    features = values[features_key].numpy().astype("float32")
+    targets = values[target_key].numpy().astype("float32")[:, np.newaxis]
     for column, array in ((features_key, features), (target_key, targets)):
         bad = np.argwhere(~np.isfinite(array))
         if len(bad):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_refs.errors import UserError
+from keras_refs.errors import UserError, first_line
 from keras_refs.export.model_card import read_model_card
 
 
@@ -70,8 +70,7 @@ class SavedImageClassifier:
             self._signature = self._loaded.signatures["serving_default"]
             self._spec = self._signature.structured_input_signature[1]["images"]
         except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"{folder} does not hold an exported image classifier: {reason}") from error
+            raise UserError(f"{folder} does not hold an exported image classifier: {first_line(error)}") from error
         self.folder = folder
         self.card = read_model_card(folder)
 

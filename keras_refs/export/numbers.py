@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_refs.errors import UserError
+from keras_refs.errors import UserError, first_line
 
 
 def write_number_model(answer, models, input_name, input_shape, folder):
@@ -52,8 +52,7 @@ class SavedNumberModel:
             self._signature = self._loaded.signatures["serving_default"]
             ((self.input_name, self._specification),) = self._signature.structured_input_signature[1].items()
         except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"{folder} does not hold an exported model for numbers: {reason}") from error
+            raise UserError(f"{folder} does not hold an exported model for numbers: {first_line(error)}") from error
 
     def predict(self, numbers):
         """Return the outputs by name, as arrays.

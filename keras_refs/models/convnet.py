@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_refs.models import arguments
+from keras_refs.models import arguments, heads
 
 
 def conv_classifier(
@@ -104,9 +104,13 @@ def conv_classifier(
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
     if classifier_activation == "auto":
-        classifier_activation = "sigmoid" if num_classes == 1 else "softmax"
+        classifier_activation = heads.probabilities(num_classes)
     outputs = layers.Dense(
-        num_classes, classifier_activation, kernel_regularizer=regularizer, dtype=_full_precision(), name="classifier"
+        num_classes,
+        classifier_activation,
+        kernel_regularizer=regularizer,
+        dtype=heads.full_precision(),
+        name="classifier",
     )(x)
     return keras.Model(images, outputs, name=name)
 
@@ -114,13 +118,8 @@ def conv_classifier(
 def _activate(x, prefix, batch_normalization, activation):
     if batch_normalization:
         # Momentum 0.9: the moving statistics follow within tens of steps, so short runs validate well too.
-        x = layers.BatchNormalization(momentum=0.9, dtype=_full_precision(), name=f"{prefix}_normalization")(x)
+        x = layers.BatchNormalization(momentum=0.9, dtype=heads.full_precision(), name=f"{prefix}_normalization")(x)
     return layers.Activation(activation, name=f"{prefix}_activation")(x)
-
-
-def _full_precision():
-    """Return the dtype of the variables: what statistics and probabilities keep under a mixed-precision policy."""
-    return keras.config.dtype_policy().variable_dtype
 
 
 def _check_blocks(input_shape, filters, convolutions_per_block, kernel_size, padding):

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_refs.models import arguments
+from keras_refs.models import arguments, heads
 
 
 def linear_regression(num_features=1, num_outputs=1, l1=0.0, l2=0.0, name="linear_regression"):
@@ -77,7 +77,7 @@ def logistic_regression(num_features=2, num_classes=1, l1=0.0, l2=0.0, name="log
     >>> logistic_regression(num_features=30).output_shape
     (None, 1)
     """
-    return _linear(num_features, num_classes, "sigmoid" if num_classes == 1 else "softmax", l1, l2, "classifier", name)
+    return _linear(num_features, num_classes, heads.probabilities(num_classes), l1, l2, "classifier", name)
 
 
 def _linear(num_features, width, activation, l1, l2, layer_name, name):
@@ -90,8 +90,7 @@ def _linear(num_features, width, activation, l1, l2, layer_name, name):
         width,
         activation,
         kernel_regularizer=keras.regularizers.L1L2(l1, l2) if l1 or l2 else None,
-        # Sums of many terms and probabilities keep full precision under a mixed-precision policy.
-        dtype=keras.config.dtype_policy().variable_dtype,
+        dtype=heads.full_precision(),
         name=layer_name,
     )(features)
     return keras.Model(features, outputs, name=name)

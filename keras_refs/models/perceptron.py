@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_refs.models import arguments
+from keras_refs.models import arguments, heads
 
 
 def mlp(
@@ -68,8 +68,7 @@ def mlp(
     arguments.check_real("dropout", dropout, minimum=0, below=1)
     arguments.check_real("l2", l2, minimum=0)
     regularizer = keras.regularizers.L2(l2) if l2 else None
-    # Statistics and outputs keep full precision under a mixed-precision policy.
-    full_precision = keras.config.dtype_policy().variable_dtype
+    full_precision = heads.full_precision()
 
     features = keras.Input(shape=(num_features,), name="features")
     x = features

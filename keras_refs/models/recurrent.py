@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_refs.models import arguments
+from keras_refs.models import arguments, heads
 
 
 def simple_rnn_regressor(
@@ -155,7 +155,7 @@ def lstm_classifier(
     _check(num_features=num_features, num_classes=num_classes, units=units, steps=steps, dropout=dropout)
     sequence, x = _series_input(steps, num_features, mask_value, "sequence")
     x = _recurrent(layers.LSTM, x, units, dropout, use_cudnn=use_cudnn)
-    return _model(sequence, _dropout(x, dropout, "dropout"), num_classes, "auto", name)
+    return _model(sequence, _dropout(x, dropout, "dropout"), num_classes, heads.probabilities(num_classes), name)
 
 
 def rnn_text_classifier(
@@ -202,7 +202,7 @@ def rnn_text_classifier(
     tokens = keras.Input(shape=(None,), dtype="int32", name="tokens")
     x = layers.Embedding(vocabulary_size, embedding_dim, mask_zero=True, name="embedding")(tokens)
     x = _recurrent(layers.SimpleRNN, x, units, dropout)
-    return _model(tokens, _dropout(x, dropout, "dropout"), num_classes, "auto", name)
+    return _model(tokens, _dropout(x, dropout, "dropout"), num_classes, heads.probabilities(num_classes), name)
 
 
 def _check(units, dropout, steps=None, **counts):
@@ -233,9 +233,6 @@ def _dropout(x, rate, name):
 
 
 def _model(inputs, x, width, activation, name):
-    if activation == "auto":
-        activation = "sigmoid" if width == 1 else "softmax"
-    # Probabilities and forecasts keep full precision under a mixed-precision policy.
-    full_precision = keras.config.dtype_policy().variable_dtype
-    outputs = layers.Dense(width, activation, dtype=full_precision, name="classifier" if activation else "forecast")(x)
+    layer_name = "classifier" if activation else "forecast"
+    outputs = layers.Dense(width, activation, dtype=heads.full_precision(), name=layer_name)(x)
     return keras.Model(inputs, outputs, name=name)

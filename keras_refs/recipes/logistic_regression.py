@@ -76,8 +76,7 @@ class Recipe(TableRecipe):
         """Return the scores of the export on the rows it was fitted to."""
         rows = self.data.test
         probabilities = export.SavedNumberModel(folder).predict(rows.features)["probabilities"]
-        labels = rows.targets[:, 0].astype("int64")
-        return evaluation.classification_metrics(labels, probabilities, self.data.class_names), probabilities
+        return evaluation.classification_metrics(rows.labels, probabilities, self.data.class_names), probabilities
 
     def format_scores(self, scores):
         """Return precision, recall and F1 by class, then accuracy and loss."""
@@ -91,7 +90,6 @@ class Recipe(TableRecipe):
         config, rows, classes = self.config, self.data.train, len(self.data.class_names)
         if config.folds == 1:
             return None
-        labels = rows.targets[:, 0].astype("int64")
         order = np.random.default_rng(config.seed).permutation(len(rows))
         order = order[np.argsort(rows.targets[order, 0], kind="stable")]
         probabilities = np.empty((len(rows), classes), "float32")
@@ -110,14 +108,14 @@ class Recipe(TableRecipe):
             )
             model.fit(batches, shuffle=False, verbose=0)
             probabilities[held_out] = self.answer(model(scale.apply(rows.features[held_out])))["probabilities"]
-        self._cross_validated = labels, probabilities
-        return evaluation.classification_metrics(labels, probabilities, self.data.class_names)
+        self._cross_validated = rows.labels, probabilities
+        return evaluation.classification_metrics(rows.labels, probabilities, self.data.class_names)
 
     def draw(self, history, scores, predictions, folder):
         """Draw learning curves, and of the cross-validation, if there is one, confusion matrix and ROC curve."""
         figures = evaluation.figures
         figures.save_learning_curves(history, folder / "learning_curves.png")
-        labels, probabilities = self._cross_validated or (self.data.test.targets[:, 0].astype("int64"), predictions)
+        labels, probabilities = self._cross_validated or (self.data.test.labels, predictions)
         confusion = evaluation.classification_metrics(labels, probabilities, self.data.class_names)["confusion_matrix"]
         figures.save_confusion_matrix(confusion, self.data.class_names, folder / "confusion_matrix.png")
         if len(self.data.class_names) == 2:

@@ -98,6 +98,10 @@ class Recipe(abc.ABC):
     def draw(self, history, scores, predictions, folder):
         """Draw the figures of a finished run into a folder."""
 
+    def headline(self, scores):
+        """Return the line of the scores that counts."""
+        return self.format_scores(scores).splitlines()[-1]
+
     def cross_validate(self, plan):
         """Return scores of examples that the model which answered had not seen; `None` where a test split has them."""
         return

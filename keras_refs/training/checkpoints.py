@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from keras_refs.errors import UserError
+from keras_refs.errors import UserError, first_line
 
 
 class History(tf.train.experimental.PythonState):
@@ -133,7 +133,7 @@ def _read(checkpoint, path):
         status.assert_existing_objects_matched()
         status.expect_partial()
     except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError, OSError) as error:
-        return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return first_line(error)
     return None
 
 
