@@ -51,6 +51,30 @@ ROWS = {
         "score": TEST_ACCURACY,
         "to_beat": {"score": 0.939, "what": "2 conv + 2 FC, flips", "source": FASHION_MNIST_TABLE},
     },
+    "mlp": {
+        "recipe": "mlp",
+        "options": [],
+        "score": TEST_ACCURACY,
+        "to_beat": {"score": 0.8833, "what": "MLP 256-128-100", "source": FASHION_MNIST_TABLE},
+    },
+    "lstm_classifier": {
+        "recipe": "lstm_classifier",
+        "options": [],
+        "score": TEST_ACCURACY,
+        "to_beat": {"score": 0.897, "what": "GRU and SVM", "source": FASHION_MNIST_TABLE},
+    },
+    "simple_rnn_regressor": {
+        "recipe": "simple_rnn_regressor",
+        "options": [],
+        "score": ["test R2", "test", "r2"],
+        "to_beat": {"score": 0.4596, "what": "AR(5) and weekday, same data", "source": None},
+    },
+    "lstm_regressor": {
+        "recipe": "lstm_regressor",
+        "options": [],
+        "score": ["skill against ridge", "test", "references", "ridge", "skill"],
+        "to_beat": {"score": 0.10, "what": "our own bar; ridge of the same run is 0", "source": None},
+    },
     "linear_regression": {
         "recipe": "linear_regression",
         "options": [],

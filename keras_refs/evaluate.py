@@ -6,7 +6,6 @@ from pathlib import Path
 import tyro
 
 from keras_refs import commands, recipes
-from keras_refs.datasets import catalogue
 from keras_refs.errors import UserError
 
 
@@ -44,11 +43,12 @@ def _evaluate(model, dataset, data_dir, output):
     if output is not None and output.exists():
         raise UserError(f"--output {output} exists; name a file that does not.")
     recipe = recipe_on(card, dataset, data_dir)
-    catalogue.data_dir_of(recipe.config.dataset, data_dir)
+    recipe.require_known_data()
     commands.import_tensorflow_quietly()
     scores, _ = recipe.score(folder)
-    print(f"{folder}, {recipe.config.dataset}, {recipe.scored_on}:\n{recipe.format_scores(scores)}")
-    if recipe.config.dataset == card["dataset"]["name"]:
+    scored_on = dataset or card["dataset"]["name"]
+    print(f"{folder}, {scored_on}, {recipe.scored_on}:\n{recipe.format_scores(scores)}")
+    if scored_on == card["dataset"]["name"]:
         print(f"Its model card claims {recipe.headline(card['test'])}.")
     if output is not None:
         storage.write_json(output, scores)
@@ -58,8 +58,11 @@ def recipe_on(card, dataset=None, data_dir=None):
     """Return the recipe a model was trained by, with the settings on its card and, if named, other data."""
     module = recipes.load(card["name"])
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in card["settings"].items()}
-    # Where the data lay on the machine that trained is of no use here.
-    settings |= {"data_dir": data_dir, "dataset": dataset or settings["dataset"]}
+    if "dataset" in settings:
+        # Where the data lay on the machine that trained is of no use here.
+        settings |= {"data_dir": data_dir, "dataset": dataset or settings["dataset"]}
+    elif dataset or data_dir:
+        raise UserError(f"{card['name']} makes its own data; --dataset and --data-dir are not for it.")
     return module.Recipe(module.Config(**settings))
 
 

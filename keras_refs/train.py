@@ -11,7 +11,6 @@ from typing import Annotated
 import tyro
 
 from keras_refs import commands, recipes
-from keras_refs.datasets import catalogue
 from keras_refs.errors import UserError
 
 USAGE = """\
@@ -53,12 +52,12 @@ def main(arguments=None):
 def _train(name, options, resume_command):
     recipe = recipes.load(name)
     config, folders = _parse(recipe, name, options)
-    catalogue.data_dir_of(config.dataset, config.data_dir)
+    task = recipe.Recipe(config)
+    task.require_known_data()
     workdir = folders.workdir or _default_workdir(name, folders.resume)
     resume_command.append(_resume_command(name, options, workdir if folders.workdir is None else None))
     print(f"Run in {workdir}", flush=True)
     commands.import_tensorflow_quietly()
-    task = recipe.Recipe(config)
     metrics = task.train_and_evaluate(workdir, folders.export_dir, folders.resume)
     if metrics["cross_validation"]:
         print(f"In cross-validation: {task.headline(metrics['cross_validation'])}")

@@ -7,7 +7,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["catalogue"],
     submod_attrs={
         "image_classification": ["ImageDataset", "Split", "load_image_classification", "load_image_split"],
-        "pipelines": ["evaluation_batches", "shuffled_batches", "training_batches"],
+        "calendars": ["Calendar", "load_calendar", "parse_times"],
+        "pipelines": ["evaluation_batches", "ordered_batches", "shuffled_batches", "training_batches"],
+        "series": ["SeriesDataset", "Windows", "load_series"],
         "tables": ["Standardization", "Table", "TableDataset", "load_table"],
     },
 )

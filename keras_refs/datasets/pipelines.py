@@ -7,11 +7,42 @@ exactly the batches an unbroken run would have seen.
 import tensorflow as tf
 
 
-def training_batches(split, num_classes, batch_size, seed, first_step, last_step, horizontal_flip=False, shift=0):
-    """Return the shuffled, augmented batches of the steps `first_step <= step < last_step`.
+def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=None):
+    """Return the shuffled batches of the steps `first_step <= step < last_step`.
 
-    Every epoch of `len(split) // batch_size` steps visits the examples in a new order; what does not fill a
-    batch is left out of that epoch.
+    Every epoch of `examples // batch_size` steps visits the examples in a new order; what does not fill a batch is
+    left out of that epoch.
+
+    Args:
+        arrays: Arrays with an entry for each example.
+        batch_size: Examples a batch, at most as many as there are.
+        seed: Integer from which, with the step, order and `prepare`'s randomness follow.
+        first_step: First step, counted over all epochs.
+        last_step: The step to stop before.
+        prepare: Function of `((seed, step), *batches)` that returns what to train on, in a graph; by default the
+            batches of the arrays themselves.
+
+    Returns:
+        A `tf.data.Dataset`.
+    """
+    tensors, examples = tuple(map(tf.constant, arrays)), len(arrays[0])
+
+    def batch(step):
+        order = _shuffled(step, examples, batch_size, seed)
+        taken = tuple(tf.gather(tensor, order) for tensor in tensors)
+        return prepare((seed, step), *taken) if prepare else taken
+
+    return without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))
+
+
+def ordered_batches(arrays, batch_size, prepare=None):
+    """Return batches of every example once, in order; the last may be smaller. `prepare` is of the batches alone."""
+    dataset = tf.data.Dataset.from_tensor_slices(tuple(arrays)).batch(batch_size)
+    return without_autotune((dataset.map(prepare) if prepare else dataset).prefetch(2))
+
+
+def training_batches(split, num_classes, batch_size, seed, first_step, last_step, horizontal_flip=False, shift=0):
+    """Return the shuffled, augmented batches of the steps `first_step <= step < last_step`, as `shuffled_batches` does.
 
     Args:
         split: A `Split`.
@@ -28,36 +59,20 @@ def training_batches(split, num_classes, batch_size, seed, first_step, last_step
         A `tf.data.Dataset` of `(images, targets)`: uint8 `(batch_size, height, width, channels)` and float32
         one-hot `(batch_size, num_classes)`.
     """
-    images, labels = tf.constant(split.images), tf.constant(split.labels)
 
-    def batch(step):
-        order = _shuffled(step, len(split), batch_size, seed)
-        pixels = tf.gather(images, order)
+    def augment(seeds, images, labels):
         if horizontal_flip or shift:
-            pixels = _flip_and_shift(pixels, (seed, step), horizontal_flip, shift)
-        return pixels, tf.one_hot(tf.gather(labels, order), num_classes)
+            images = _flip_and_shift(images, seeds, horizontal_flip, shift)
+        return images, tf.one_hot(labels, num_classes)
 
-    return without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))
-
-
-def shuffled_batches(inputs, targets, batch_size, seed, first_step, last_step):
-    """Return the shuffled batches `(inputs, targets)` of the steps `first_step <= step < last_step`.
-
-    What `training_batches` does, for any arrays and without augmentation.
-    """
-    arrays = tf.constant(inputs), tf.constant(targets)
-
-    def batch(step):
-        order = _shuffled(step, len(inputs), batch_size, seed)
-        return tuple(tf.gather(array, order) for array in arrays)
-
-    return without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))
+    return shuffled_batches((split.images, split.labels), batch_size, seed, first_step, last_step, augment)
 
 
 def evaluation_batches(split, num_classes, batch_size):
     """Return `(images, targets)` of every example once, in order; the last batch may be smaller."""
-    dataset = tf.data.Dataset.from_tensor_slices((split.images, split.labels)).batch(batch_size)
-    return without_autotune(dataset.map(lambda images, labels: (images, tf.one_hot(labels, num_classes))).prefetch(2))
+    return ordered_batches(
+        (split.images, split.labels), batch_size, lambda images, labels: (images, tf.one_hot(labels, num_classes))
+    )
 
 
 def without_autotune(dataset):

@@ -96,14 +96,15 @@ def save_predictions(targets, predictions, path):
     """Draw predictions against the truth, and the residuals' distribution.
 
     Args:
-        targets: True values, `(examples, 1)`.
+        targets: True values of any shape; of very many, some are drawn.
         predictions: Of the same shape.
         path: PNG file to write.
     """
     targets, predictions = np.ravel(targets), np.ravel(predictions)
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    left.scatter(targets, predictions, s=12, alpha=0.6)
+    thinned = slice(None, None, 1 + len(targets) // 5000)
+    left.scatter(targets[thinned], predictions[thinned], s=12, alpha=0.4)
     ends = [min(targets.min(), predictions.min()), max(targets.max(), predictions.max())]
     left.plot(ends, ends, color="grey", linestyle=":", label="prediction = truth")
     left.set(xlabel="truth", ylabel="prediction")
@@ -131,4 +132,53 @@ def save_roc_curve(labels, probabilities, path):
     axes.set(xlabel="false positives (share of class 0)", ylabel="true positives (share of class 1)")
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+def save_forecasts(times, targets, forecasts, label, path, steps=120):
+    """Draw forecasts over the truth, in time, from the middle of the windows.
+
+    Args:
+        times: First step each window forecasts, integers `(examples,)`, in hours since 1970; a window a step.
+        targets: True values, `(examples, horizon)`.
+        forecasts: Of the same shape, by name; the model's first.
+        label: What is forecast.
+        path: PNG file to write.
+        steps: How many steps to draw at most.
+    """
+    horizon = targets.shape[1]
+    count = max(1, min(steps, len(targets)) // horizon)
+    first = (len(targets) - count * horizon) // 2
+    # Every window begins where the one before ends.
+    chosen = slice(first, first + count * horizon, horizon)
+    hours = times[first : first + count * horizon].astype("datetime64[h]")
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(hours, targets[chosen].ravel(), color="black", linewidth=2, label="truth")
+    for name, values in forecasts.items():
+        own = name == next(iter(forecasts))
+        axes.plot(hours, values[chosen].ravel(), linewidth=1.6 if own else 0.8, label=name)
+    axes.set(ylabel=label, title=f"{horizon} step{'s' if horizon > 1 else ''} ahead, on test examples")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=len(forecasts) + 1)
+    figure.savefig(path, dpi=120)
+
+
+def save_error_by_step(targets, forecasts, label, path):
+    """Draw the root mean squared error of forecasts against how far ahead they look.
+
+    Args:
+        targets: True values, `(examples, horizon)`.
+        forecasts: Of the same shape, by name.
+        label: What is forecast.
+        path: PNG file to write.
+    """
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, values in forecasts.items():
+        errors = np.sqrt(np.square(values - targets, dtype="float64").mean(axis=0))
+        axes.plot(range(1, len(errors) + 1), errors, label=name)
+    axes.set(xlabel="steps ahead", ylabel=f"RMSE of {label}", yscale="log")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize=8)
     figure.savefig(path, dpi=120)

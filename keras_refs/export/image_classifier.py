@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_refs.errors import UserError, first_line
+from keras_refs.errors import UserError
+from keras_refs.export.function import SavedFunction, tell_class
 from keras_refs.export.model_card import read_model_card
 
 
@@ -24,7 +25,6 @@ def write_image_classifier(model, image_shape, class_names, folder, average_mirr
         average_mirrored: Whether the answer is the mean of those for the image and for its mirror image: more
             accurate for a model trained on both, at twice the work.
     """
-    names = tf.constant(class_names)
 
     def classify(images):
         # Without the check an image of another rank aborts the whole process inside the convolution.
@@ -35,9 +35,7 @@ def write_image_classifier(model, image_shape, class_names, folder, average_mirr
         probabilities = model(filled, training=False)
         if average_mirrored:
             probabilities = (probabilities + model(tf.reverse(filled, axis=[2]), training=False)) / 2
-        probabilities = probabilities[:batch]
-        label = tf.argmax(probabilities, axis=-1)
-        return {"label": label, "class_name": tf.gather(names, label), "probabilities": probabilities}
+        return tell_class(probabilities[:batch], class_names)
 
     def decode(encoded):
         image = tf.io.decode_image(encoded, channels=image_shape[-1], expand_animations=False)
@@ -54,30 +52,27 @@ def write_image_classifier(model, image_shape, class_names, folder, average_mirr
     archive.write_out(str(folder), verbose=False)
 
 
-class SavedImageClassifier:
+class SavedImageClassifier(SavedFunction):
     """An exported image classifier, used through its `serving_default` signature alone.
 
     Args:
         folder: A version folder that `write_image_classifier` wrote.
 
     Raises:
-        UserError: If it cannot be loaded or has no such signature.
+        UserError: If it cannot be loaded or takes no images.
     """
 
     def __init__(self, folder):
-        try:
-            self._loaded = tf.saved_model.load(str(folder))
-            self._signature = self._loaded.signatures["serving_default"]
-            self._spec = self._signature.structured_input_signature[1]["images"]
-        except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-            raise UserError(f"{folder} does not hold an exported image classifier: {first_line(error)}") from error
+        super().__init__(folder)
+        if set(self.inputs) != {"images"}:
+            raise UserError(f"{folder} does not hold an exported image classifier; it takes {', '.join(self.inputs)}.")
         self.folder = folder
         self.card = read_model_card(folder)
 
     @property
     def image_shape(self):
         """`(height, width, channels)` of the images it takes."""
-        return tuple(self._spec.shape[1:])
+        return tuple(self.inputs["images"].shape[1:])
 
     @property
     def num_classes(self):
@@ -101,9 +96,4 @@ class SavedImageClassifier:
                 f"images must be uint8 pixels (0..255) of shape (one or more examples, {shape}). "
                 f"Received: {images.dtype} of shape {images.shape}"
             )
-        return np.concatenate(
-            [
-                self._signature(images=tf.constant(images[start : start + batch_size]))["probabilities"].numpy()
-                for start in range(0, len(images), batch_size)
-            ]
-        )
+        return super().predict(batch_size, images=images)["probabilities"]

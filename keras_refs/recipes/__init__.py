@@ -10,7 +10,15 @@ from difflib import get_close_matches
 
 from keras_refs.errors import UserError
 
-NAMES = ("conv_classifier", "linear_regression", "logistic_regression", "lstm_classifier", "mlp")
+NAMES = (
+    "conv_classifier",
+    "linear_regression",
+    "logistic_regression",
+    "lstm_classifier",
+    "lstm_regressor",
+    "mlp",
+    "simple_rnn_regressor",
+)
 
 
 def load(name):

@@ -12,7 +12,7 @@ from keras_refs.recipes.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageSettings(settings.Settings):
+class ImageSettings(settings.DataSettings):
     """Settings of every recipe that names what is in a picture."""
 
     dataset: str = "fashion_mnist"
@@ -21,6 +21,8 @@ class ImageSettings(settings.Settings):
     """TFDS split or slice to train on."""
     test_split: str = "test"
     """TFDS split or slice to score on, once, at the end."""
+    validation_fraction: settings.Fraction = 0.05
+    """Share of the training split that is held out to choose the best epoch."""
     image_size: Annotated[int, Ge(0)] = 0
     """Height and width to resize to in pixels; 0 keeps the data set's size."""
     horizontal_flip: bool = True

@@ -65,7 +65,7 @@ class Recipe(TableRecipe):
     def score(self, folder):
         """Return the scores of the export on the rows it was fitted to, beside those of least squares."""
         rows = self.data.test
-        predictions = export.SavedNumberModel(folder).predict(rows.features)["prediction"]
+        predictions = export.SavedFunction(folder).predict(features=rows.features)["prediction"]
         design = np.column_stack([self.feature_scale.apply(rows.features), np.ones(len(rows))]).astype("float64")
         solution = np.linalg.lstsq(design, rows.targets, rcond=None)[0]
         references = {

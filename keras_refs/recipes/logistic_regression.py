@@ -68,14 +68,12 @@ class Recipe(TableRecipe):
 
         if len(self.data.class_names) == 2:
             outputs = tf.concat([1 - outputs, outputs], axis=1)
-        label = tf.argmax(outputs, axis=1)
-        names = tf.constant(self.data.class_names)
-        return {"label": label, "class_name": tf.gather(names, label), "probabilities": outputs}
+        return export.tell_class(outputs, self.data.class_names)
 
     def score(self, folder):
         """Return the scores of the export on the rows it was fitted to."""
         rows = self.data.test
-        probabilities = export.SavedNumberModel(folder).predict(rows.features)["probabilities"]
+        probabilities = export.SavedFunction(folder).predict(features=rows.features)["probabilities"]
         return evaluation.classification_metrics(rows.labels, probabilities, self.data.class_names), probabilities
 
     def format_scores(self, scores):
@@ -99,8 +97,7 @@ class Recipe(TableRecipe):
             scale = datasets.Standardization.of(fitted_to.features)
             model = self.compiled_model(plan)
             batches = datasets.shuffled_batches(
-                scale.apply(fitted_to.features),
-                fitted_to.targets,
+                (scale.apply(fitted_to.features), fitted_to.targets),
                 min(config.batch_size, len(fitted_to)),
                 config.seed,
                 0,

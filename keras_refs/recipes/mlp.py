@@ -18,21 +18,21 @@ from keras_refs.recipes.image_classification import ImageClassification, ImageSe
 class Config(ImageSettings):
     """Settings of the recipe."""
 
-    epochs: settings.Count = 40
+    epochs: settings.Count = 25
     """Passes over the training split."""
-    batch_size: settings.Count = 128
+    batch_size: settings.Count = 256
     """Examples a training step, over all devices together."""
     learning_rate: settings.Positive = 2e-3
     """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
-    patience: settings.Count = 40
+    patience: settings.Count = 25
     """Epochs without a better validation accuracy after which training stops."""
-    hidden_units: tuple[settings.Count, ...] = (512, 256, 128)
+    hidden_units: tuple[settings.Count, ...] = (1024, 512)
     """Width of each hidden layer."""
     activation: Literal["relu", "tanh", "gelu"] = "relu"
     """Activation of the hidden layers."""
     batch_normalization: bool = True
     """Normalise every hidden layer over the batch."""
-    dropout: settings.Rate = 0.2
+    dropout: settings.Rate = 0.1
     """Share of every hidden layer's activations dropped."""
     l2: settings.NotNegative = 0.0
     """Factor of the L2 penalty on every kernel."""

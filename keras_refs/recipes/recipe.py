@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from keras_refs import export, storage, training
+from keras_refs.datasets import catalogue
 from keras_refs.errors import UserError
+from keras_refs.recipes import settings
 
 
 class Recipe(abc.ABC):
@@ -46,6 +48,15 @@ class Recipe(abc.ABC):
     def summary(self):
         """What the recipe does, in one sentence: the first of its module's docstring."""
         return inspect.getdoc(inspect.getmodule(type(self))).splitlines()[0]
+
+    def require_known_data(self):
+        """Check, before TensorFlow is imported, that there is a data set of the name in the settings.
+
+        Raises:
+            UserError: If there is none; the nearest names are offered.
+        """
+        if isinstance(self.config, settings.DataSettings):
+            catalogue.data_dir_of(self.config.dataset, self.config.data_dir)
 
     @functools.cached_property
     def data(self):

@@ -26,18 +26,12 @@ class Settings:
     """Examples a training step, over all devices together."""
     learning_rate: Positive
     """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
-    dataset: str
-    """TFDS name of the data set."""
     average_epochs: NotNegative = 1.0
     """Epochs that the moving average of the weights, which is validated and exported, reaches back; 0 for none."""
     clip_norm: NotNegative = 0.0
     """Longest gradient of a variable, longer ones are shortened to it; 0 for no limit."""
     patience: Count = 15
     """Epochs without a better validation score after which training stops."""
-    data_dir: str | None = None
-    """TFDS data folder; by default the package's own for the data sets that come with it."""
-    validation_fraction: Fraction = 0.05
-    """Share of the training split that is held out to choose the best epoch."""
     seed: Annotated[int, Interval(ge=0, lt=2**31)] = 0
     """Seed of weights, order, augmentation and dropout."""
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
@@ -60,6 +54,16 @@ class Settings:
             for bounds in getattr(annotation, "__metadata__", ()):
                 for value in values:
                     _check(name, value, bounds)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataSettings(Settings):
+    """Settings of every recipe that learns from a data set."""
+
+    dataset: str
+    """TFDS name of the data set."""
+    data_dir: str | None = None
+    """TFDS data folder; by default the package's own for the data sets that come with it."""
 
 
 def _check(name, value, bounds):

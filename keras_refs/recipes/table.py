@@ -10,7 +10,7 @@ from keras_refs.recipes.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TableSettings(settings.Settings):
+class TableSettings(settings.DataSettings):
     """Settings of every recipe for a table of numbers."""
 
     epochs: settings.Count = 20
@@ -61,8 +61,7 @@ class TableRecipe(Recipe):
         """Return shuffled `(features, targets)`, standardised."""
         rows, config = self.data.train, self.config
         return datasets.shuffled_batches(
-            self.feature_scale.apply(rows.features),
-            self.training_targets(rows.targets),
+            (self.feature_scale.apply(rows.features), self.training_targets(rows.targets)),
             config.batch_size,
             config.seed,
             first_step,
@@ -83,10 +82,11 @@ class TableRecipe(Recipe):
 
     def write_export(self, model, folder):
         """Write the SavedModel, which takes raw features."""
-        export.write_number_model(
+        import tensorflow as tf
+
+        export.write_function(
             lambda features: self.answer(model(self.feature_scale.apply(features), training=False)),
             [model],
-            "features",
-            (len(self.data.feature_names),),
+            {"features": (tf.float32, (len(self.data.feature_names),))},
             folder,
         )

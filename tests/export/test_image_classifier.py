@@ -131,8 +131,8 @@ def test_saved_model_cli_shows_and_runs(folder, images, tmp_path):
 
 
 def test_a_folder_without_a_classifier_is_refused(tmp_path):
-    with pytest.raises(UserError, match="does not hold an exported image classifier"):
+    with pytest.raises(UserError, match="does not hold an exported"):
         export.SavedImageClassifier(tmp_path)
     tf.saved_model.save(tf.Module(), str(tmp_path))
-    with pytest.raises(UserError, match="does not hold an exported image classifier"):
+    with pytest.raises(UserError, match="does not hold an exported"):
         export.SavedImageClassifier(tmp_path)

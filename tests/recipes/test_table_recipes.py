@@ -26,7 +26,7 @@ def test_linear_regression_equals_least_squares(linear):
     design = np.column_stack([recipe.feature_scale.apply(rows.features), np.ones(len(rows))])
     solution = np.linalg.lstsq(design, recipe.target_scale.apply(rows.targets), rcond=None)[0]
     probes = np.vstack([np.zeros(10), np.eye(10)]) * recipe.feature_scale.deviation + recipe.feature_scale.mean
-    answers = export.SavedNumberModel(metrics["export"]).predict(probes)["prediction"]
+    answers = export.SavedFunction(metrics["export"]).predict(features=probes)["prediction"]
     answers = recipe.target_scale.apply(answers)
     np.testing.assert_allclose(answers[0], solution[-1], atol=1e-3)
     np.testing.assert_allclose(answers[1:] - answers[0], solution[:-1], atol=1e-3)
@@ -37,7 +37,7 @@ def test_linear_regression_equals_least_squares(linear):
 def test_linear_export_takes_raw_numbers_in_a_clean_process(linear, tmp_path):
     recipe, metrics, _ = linear
     features = recipe.data.test.features
-    outputs = export.SavedNumberModel(metrics["export"]).predict(features)
+    outputs = export.SavedFunction(metrics["export"]).predict(features=features)
     assert np.sqrt(np.mean((outputs["prediction"] - recipe.data.test.targets) ** 2)) == pytest.approx(
         metrics["test"]["rmse"]
     )
@@ -85,7 +85,7 @@ def test_cross_validation_scores_rows_it_did_not_see():
 def test_logistic_export_in_a_clean_process(logistic, tmp_path):
     recipe, metrics, _ = logistic
     features = recipe.data.test.features
-    outputs = export.SavedNumberModel(metrics["export"]).predict(features)
+    outputs = export.SavedFunction(metrics["export"]).predict(features=features)
     np.testing.assert_allclose(outputs["probabilities"].sum(axis=1), 1, atol=1e-6)
     assert set(outputs["class_name"]) == {b"malignant", b"benign"}
     checks.check_answers_in_a_clean_process(

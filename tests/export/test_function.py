@@ -11,18 +11,19 @@ from keras_refs.errors import UserError
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     model = keras.Sequential([keras.Input((None, 2)), keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(1)])
-    export.write_number_model(lambda series: {"forecast": model(series * 2.0)}, [model], "series", (None, 2), folder)
-    return model, export.SavedNumberModel(folder), tf.saved_model.load(str(folder)).signatures["serving_default"]
+    inputs = {"series": (tf.float32, (None, 2))}
+    export.write_function(lambda series: {"forecast": model(series * 2.0)}, [model], inputs, folder)
+    return model, export.SavedFunction(folder), tf.saved_model.load(str(folder)).signatures["serving_default"]
 
 
 def test_answers_as_the_function_does(saved):
     model, exported, _ = saved
     series = np.random.default_rng(0).normal(size=(3, 5, 2))
-    np.testing.assert_allclose(exported.predict(series)["forecast"], model(2 * series), atol=1e-6)
+    np.testing.assert_allclose(exported.predict(series=series)["forecast"], model(2 * series), atol=1e-6)
 
 
 def test_an_empty_batch_gets_an_empty_answer(saved):
-    assert saved[1].predict(np.zeros((0, 5, 2)))["forecast"].shape == (0, 1)
+    assert saved[1].predict(series=np.zeros((0, 5, 2)))["forecast"].shape == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_an_empty_batch_gets_an_empty_answer(saved):
 )
 def test_mistakes_get_a_sentence(saved, numbers, sentence):
     with pytest.raises(UserError, match=sentence):
-        saved[1].predict(numbers)
+        saved[1].predict(series=numbers)
 
 
 def test_the_signature_itself_says_where_a_number_is_missing(saved):
@@ -46,5 +47,19 @@ def test_the_signature_itself_says_where_a_number_is_missing(saved):
 
 
 def test_what_is_no_such_export_is_refused(tmp_path):
-    with pytest.raises(UserError, match="does not hold an exported model for numbers"):
-        export.SavedNumberModel(tmp_path)
+    with pytest.raises(UserError, match="does not hold an exported model"):
+        export.SavedFunction(tmp_path)
+
+
+def test_inputs_are_told_apart(saved):
+    with pytest.raises(UserError, match="The model's inputs are series. Received: numbers"):
+        saved[1].predict(numbers=np.zeros((3, 5, 2)))
+
+
+def test_batches_join(saved):
+    series = np.random.default_rng(0).normal(size=(7, 5, 2))
+    np.testing.assert_allclose(
+        saved[1].predict(batch_size=3, series=series)["forecast"],
+        saved[1].predict(series=series)["forecast"],
+        atol=1e-6,
+    )

@@ -1,0 +1,110 @@
+"""SavedModels with one signature, from what a client has to what a client wants."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_refs.errors import UserError, first_line
+
+
+def write_function(answer, models, inputs, folder):
+    """Write a SavedModel with one signature, `serving_default`, from named inputs to named outputs.
+
+    A number that is not finite, or an input of another rank, is refused by the signature itself, which says where the
+    first such number stands. A batch may be empty.
+
+    Args:
+        answer: Function from the checked inputs, in the order of `inputs`, to a dictionary of outputs by name.
+        models: The Keras models that it uses.
+        inputs: For each input its name, the dtype, and its shape without the batch; `None` for an axis of any length.
+        folder: An existing folder to write into.
+    """
+
+    def checked(*values):
+        checks = []
+        for value, (name, (dtype, shape)) in zip(values, inputs.items(), strict=True):
+            value = tf.ensure_shape(value, [None, *shape])
+            if dtype.is_floating:
+                position = tf.where(~tf.math.is_finite(value))
+                message = f"`{name}` must hold finite numbers; those that are none stand, counted from 0, at:"
+                checks.append(tf.debugging.Assert(tf.size(position) == 0, [message, position]))
+        with tf.control_dependencies(checks):
+            return answer(*map(tf.identity, values))
+
+    archive = keras.export.ExportArchive()
+    for model in models:
+        archive.track(model)
+    specifications = [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
+    archive.add_endpoint("serving_default", checked, specifications)
+    archive.write_out(str(folder), verbose=False)
+
+
+def tell_class(probabilities, class_names):
+    """Return what the signature of a classifier answers: `label`, `class_name` and `probabilities`.
+
+    Args:
+        probabilities: float32 tensor `(batch, classes)`.
+        class_names: A name for each class.
+    """
+    label = tf.argmax(probabilities, axis=-1)
+    return {"label": label, "class_name": tf.gather(tf.constant(class_names), label), "probabilities": probabilities}
+
+
+class SavedFunction:
+    """A SavedModel, used through its signature `serving_default` alone.
+
+    Args:
+        folder: The version folder.
+
+    Raises:
+        UserError: If it cannot be loaded or has no such signature.
+    """
+
+    def __init__(self, folder):
+        try:
+            self._loaded = tf.saved_model.load(str(folder))
+            self._signature = self._loaded.signatures["serving_default"]
+        except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
+            raise UserError(f"{folder} does not hold an exported model: {first_line(error)}") from error
+        self.inputs = self._signature.structured_input_signature[1]
+
+    def predict(self, batch_size=1000, **inputs):
+        """Return the outputs by name, as arrays.
+
+        Args:
+            batch_size: Examples a call of the signature.
+            **inputs: An array for each of the signature's inputs, `(examples, ...)`.
+
+        Raises:
+            UserError: If an input is missing or has another shape, or some numbers are not finite.
+        """
+        if set(inputs) != set(self.inputs):
+            raise UserError(f"The model's inputs are {', '.join(self.inputs)}. Received: {', '.join(inputs)}")
+        arrays = {name: self._checked(name, values) for name, values in inputs.items()}
+        examples = {len(array) for array in arrays.values()}
+        if len(examples) != 1:
+            raise UserError(f"All inputs must have the same number of examples. Received: {sorted(examples)}")
+        answers = [
+            self._signature(**{name: tf.constant(array[start : start + batch_size]) for name, array in arrays.items()})
+            for start in range(0, max(1, *examples), batch_size)
+        ]
+        return {name: np.concatenate([answer[name].numpy() for answer in answers]) for name in answers[0]}
+
+    def _checked(self, name, values):
+        specification = self.inputs[name]
+        if specification.dtype == tf.string:
+            array = np.asarray(values, dtype=object)
+        else:
+            array = np.asarray(values).astype(specification.dtype.as_numpy_dtype)
+        if not specification.shape.is_compatible_with(array.shape):
+            raise UserError(
+                f"`{name}` must have the shape {tuple(specification.shape)}, None being any length. "
+                f"Received: {array.shape}"
+            )
+        bad = np.argwhere(~np.isfinite(array)) if specification.dtype.is_floating else ()
+        if len(bad):
+            raise UserError(
+                f"`{name}` must hold finite numbers. Received: {array[tuple(bad[0])]} at "
+                f"{tuple(bad[0].tolist())}, counted from 0, and {len(bad) - 1} more"
+            )
+        return array
