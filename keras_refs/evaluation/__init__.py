@@ -7,6 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["figures"],
     submod_attrs={
         "classification": ["classification_metrics", "format_classification_metrics", "roc_curve"],
+        "gradients": ["gradient_norms"],
         "regression": ["format_regression_metrics", "regression_metrics"],
     },
 )

@@ -182,3 +182,31 @@ def save_error_by_step(targets, forecasts, label, path):
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=8)
     figure.savefig(path, dpi=120)
+
+
+def save_memory(curves, chance, gradients, path):
+    """Draw what networks learn of a task that needs memory, and how far back in time their gradients reach.
+
+    Args:
+        curves: The validation's mean squared error by epoch, for each network by name.
+        chance: The error of an answer that does not depend on the input.
+        gradients: For each stage of training by name, `gradient_norms` of the networks at it.
+        path: PNG file to write.
+    """
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    colours = {name: f"C{number}" for number, name in enumerate(curves)}
+    for name, errors in curves.items():
+        left.plot(range(1, len(errors) + 1), errors, color=colours[name], label=name)
+    left.axhline(chance, color="grey", linestyle=":", label=f"always the same answer ({chance:.3f})")
+    left.set(xlabel="epoch", ylabel="mean squared error, validation", yscale="log")
+    for (stage, norms), style in zip(gradients.items(), ("--", "-"), strict=False):
+        for name, by_step in norms.items():
+            right.plot(np.arange(len(by_step))[::-1], by_step, style, color=colours[name], label=f"{name}, {stage}")
+    # Below this, nothing of float32 is left.
+    right.set(xlabel="distance to the last step", ylabel="gradient of the answer by the input, norm", yscale="log")
+    right.set_ylim(bottom=max(1e-12, right.get_ylim()[0]))
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.savefig(path, dpi=120)

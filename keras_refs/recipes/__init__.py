@@ -11,12 +11,14 @@ from difflib import get_close_matches
 from keras_refs.errors import UserError
 
 NAMES = (
+    "adding_problem",
     "conv_classifier",
     "linear_regression",
     "logistic_regression",
     "lstm_classifier",
     "lstm_regressor",
     "mlp",
+    "rnn_text_classifier",
     "simple_rnn_regressor",
 )
 
