@@ -37,13 +37,14 @@ def _model_row(name, row):
     scores = [run["score"] for run in runs]
     mean = statistics.mean(scores)
     spread = f" ± {statistics.stdev(scores):.4f}" if len(runs) > 1 else ""
-    verdict = "" if mean >= goal["score"] else " (**not reached**)"
+    rival = statistics.mean(run.get("to_beat", goal["score"]) for run in runs)
+    verdict = "" if mean >= rival else " (**not reached**)"
     what = f"[{goal['what']}]({goal['source']})" if goal["source"] else goal["what"]
     cores = f"{row['cores']} core{'s' if row['cores'] > 1 else ''}"
     return (
         f"| `{name}` | {runs[0]['parameters']:,} | {runs[0]['dataset']} "
         f"| {row['score'][0]} {mean:.4f}{spread} ({len(runs)}) "
-        f"| {goal['score']:g}, {what}{verdict} "
+        f"| {rival:.4g}, {what}{verdict} "
         f"| {statistics.mean(run['wall_seconds'] for run in runs):.0f} s "
         f"| {cores}, {runs[0]['ran_on']['device']} |"
     )

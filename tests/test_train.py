@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_refs import evaluate, train
 from tests.conftest import USERS_ENVIRONMENT, command_line
 
 SMALL = [
@@ -30,7 +31,7 @@ def on_digits(data_dir, *options):
     return [*SMALL, "--dataset", "digits", "--data-dir", str(data_dir), *options]
 
 
-def test_short_real_training_beats_a_stated_accuracy(command, tmp_path):
+def test_short_real_training_beats_a_stated_accuracy(command, tmp_path, monkeypatch, capsys):
     """Three epochs on a fifth of Fashion-MNIST."""
     options = [
         "--epochs",
@@ -68,9 +69,9 @@ def test_short_real_training_beats_a_stated_accuracy(command, tmp_path):
     assert scores == metrics["test"]
     assert f"Its model card claims accuracy {scores['accuracy']:.4f}, " in evaluated.stdout
 
-    again = command("evaluate", "models/conv_classifier", "--output", "scores.json")
-    assert again.returncode == 2
-    assert "--output scores.json exists" in again.stderr
+    monkeypatch.chdir(tmp_path)
+    assert evaluate.main(["models/conv_classifier", "--output", "scores.json"]) == 2
+    assert "--output scores.json exists" in capsys.readouterr().err
 
 
 def final_checkpoint(workdir):
@@ -89,7 +90,7 @@ def wait_for(condition, process):
         time.sleep(0.01)
 
 
-def test_killed_and_resumed_equals_unbroken(tmp_path, digits_data_dir):
+def test_killed_and_resumed_equals_unbroken(tmp_path, digits_data_dir, monkeypatch, capsys):
     """Stopped by SIGTERM in the first epochs, by SIGKILL later, and resumed: the same bits in the end."""
     options = on_digits(digits_data_dir, "--deterministic", "--dropout", "0.5", "--epochs", "12", "--export-dir", "out")
     subprocess.run(command_line("train", *options, "--workdir", "unbroken"), cwd=tmp_path, check=True)
@@ -117,8 +118,9 @@ def test_killed_and_resumed_equals_unbroken(tmp_path, digits_data_dir):
     for name, value in unbroken.items():
         np.testing.assert_array_equal(value, broken[name], err_msg=name)
 
-    finished = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "This run is finished; its model is out/conv_classifier/2" in finished.stdout
+    monkeypatch.chdir(tmp_path)
+    assert train.main(arguments[3:]) == 0
+    assert "This run is finished; its model is out/conv_classifier/2" in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "out" / "conv_classifier").iterdir()) == ["1", "2"]
 
 
@@ -172,6 +174,12 @@ def settings_of_another_run(folder):
             ["conv_classifier", "--dropout", "1"],
             "--dropout must be at least 0 and less than 1. Received: 1.0",
         ),
+        (
+            ["lstm_regressor", "--window", "100"],
+            "--window must be a multiple of --steps-per-reading, 24. Received: 100",
+        ),
+        (["simple_rnn_regressor", "--season", "6"], "--season must be at most --window, 5. Received: 6"),
+        (["adding_problem", "--length", "1"], "--length must be at least 2. Received: 1"),
         (["conv_classifier", "--filters", "8", "0"], "--filters must be at least 1. Received: 0"),
         (["conv_classifier", "--data-dir", "nowhere"], "--data-dir must be an existing folder"),
         (["conv_classifier", "--workdir", "/proc/nowhere"], "must be a folder that can be written to"),
@@ -182,8 +190,6 @@ def settings_of_another_run(folder):
 def test_mistakes_get_a_sentence_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     settings_of_another_run(tmp_path / "other")
-    from keras_refs import train
-
     try:
         code = train.main(arguments)
     except SystemExit as ended:
@@ -210,12 +216,16 @@ def test_mistakes_get_a_sentence_and_exit_code_2(arguments, sentence, tmp_path, 
             ["linear_regression", "--dataset", "digits"],
             "'digits' is no table of one vector of numbers and a number to predict",
         ),
+        (["lstm_regressor", "--dataset", "diabetes"], "'diabetes' is no series of one text, the time, and one number"),
+        (["lstm_regressor", "--target", "price"], "--target must be one of load. Received: price"),
+        (["lstm_regressor", "--train-split", "train[:100]"], "part of the data set 'hourly_electricity' has 85 steps"),
+        (["simple_rnn_regressor", "--holidays", "PX"], "must be the code of a country or of a financial market"),
+        (["lstm_regressor", "--test-split", "train[:9%]"], "gaps or steps back in time; the first is from 2014-05-26"),
+        (["rnn_text_classifier", "--dataset", "nyse"], "'nyse' has not one text and one class label. It has: "),
         (["mlp", "--dataset", "diabetes"], "has no image: image classification needs an Image and a ClassLabel"),
     ],
 )
 def test_settings_that_do_not_fit_the_data(arguments, sentence, digits_data_dir, monkeypatch, tmp_path, capsys):
-    from keras_refs import train
-
     monkeypatch.chdir(tmp_path)
     where = ["--data-dir", str(digits_data_dir)] if "digits" in arguments else []
     assert train.main([*arguments, *where]) == 2
@@ -227,8 +237,6 @@ def test_settings_that_do_not_fit_the_data(arguments, sentence, digits_data_dir,
 def test_a_full_disk_is_found_before_the_work(monkeypatch, tmp_path, capsys):
     import shutil
 
-    from keras_refs import train
-
     monkeypatch.chdir(tmp_path)
     usage = shutil.disk_usage(tmp_path)._replace(free=5_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
@@ -237,7 +245,7 @@ def test_a_full_disk_is_found_before_the_work(monkeypatch, tmp_path, capsys):
 
 
 def test_a_run_is_never_written_over(monkeypatch, tmp_path, capsys):
-    from keras_refs import train, training
+    from keras_refs import training
     from keras_refs.recipes import conv_classifier
 
     monkeypatch.chdir(tmp_path)

@@ -46,17 +46,18 @@ def save_confusion_matrix(confusion, class_names, path):
         path: PNG file to write.
     """
     confusion = np.asarray(confusion)
-    size = 2.5 + 0.55 * len(class_names)
+    many = len(class_names) > 30
+    size = 12 if many else 2.5 + 0.55 * len(class_names)
     figure = Figure(figsize=(size, size), layout="constrained")
     axes = figure.subplots()
     share = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     # The square root separates the few mistakes from none at all.
     axes.imshow(np.sqrt(share), cmap="Blues", vmin=0, vmax=1)
     ticks = range(len(class_names))
-    axes.set_xticks(ticks, class_names, rotation=45, ha="right")
+    axes.set_xticks(ticks, class_names, rotation=60 if many else 45, ha="right", rotation_mode="anchor")
     axes.set_yticks(ticks, class_names)
     axes.set(xlabel="predicted", ylabel="true")
-    if len(class_names) <= 30:
+    if not many:
         for row, column in np.argwhere(confusion):
             colour = "white" if share[row, column] > 0.3 else "black"
             axes.text(column, row, confusion[row, column], ha="center", va="center", color=colour, fontsize=8)

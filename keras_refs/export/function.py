@@ -10,8 +10,8 @@ from keras_refs.errors import UserError, first_line
 def write_function(answer, models, inputs, folder):
     """Write a SavedModel with one signature, `serving_default`, from named inputs to named outputs.
 
-    A number that is not finite, or an input of another rank, is refused by the signature itself, which says where the
-    first such number stands. A batch may be empty.
+    A number that is not finite, an input of another rank, or a sequence of length 0 is refused by the signature itself,
+    which says where such numbers stand. A batch may be empty.
 
     Args:
         answer: Function from the checked inputs, in the order of `inputs`, to a dictionary of outputs by name.
@@ -24,6 +24,9 @@ def write_function(answer, models, inputs, folder):
         checks = []
         for value, (name, (dtype, shape)) in zip(values, inputs.items(), strict=True):
             value = tf.ensure_shape(value, [None, *shape])
+            if shape:
+                message = f"`{name}` must have at least one step. Received the shape:"
+                checks.append(tf.debugging.Assert(tf.reduce_all(tf.shape(value)[1:] > 0), [message, tf.shape(value)]))
             if dtype.is_floating:
                 position = tf.where(~tf.math.is_finite(value))
                 message = f"`{name}` must hold finite numbers; those that are none stand, counted from 0, at:"
@@ -96,9 +99,9 @@ class SavedFunction:
             array = np.asarray(values, dtype=object)
         else:
             array = np.asarray(values).astype(specification.dtype.as_numpy_dtype)
-        if not specification.shape.is_compatible_with(array.shape):
+        if not specification.shape.is_compatible_with(array.shape) or 0 in array.shape[1:]:
             raise UserError(
-                f"`{name}` must have the shape {tuple(specification.shape)}, None being any length. "
+                f"`{name}` must have the shape {tuple(specification.shape)}, None being any length of at least 1. "
                 f"Received: {array.shape}"
             )
         bad = np.argwhere(~np.isfinite(array)) if specification.dtype.is_floating else ()

@@ -1,7 +1,7 @@
 """See why a simple recurrent network forgets and an LSTM does not: both learn to add two numbers far apart.
 
     python -m keras_refs.train adding_problem
-    python -m keras_refs.train adding_problem --length 400 --epochs 40
+    python -m keras_refs.train adding_problem --length 400
 
 Both networks see the same sequences at the same time, and are trained independently.
 """
@@ -25,13 +25,13 @@ class Config(settings.Settings):
     """Steps of a sequence."""
     units: settings.Count = 64
     """Width of the recurrent layer of each network."""
-    epochs: settings.Count = 30
+    epochs: settings.Count = 20
     """Times to validate and save."""
     examples_per_epoch: settings.Count = 12_800
     """New sequences in an epoch; none comes twice."""
     batch_size: settings.Count = 128
     """Examples a training step, over all devices together."""
-    learning_rate: settings.Positive = 5e-3
+    learning_rate: settings.Positive = 0.01
     """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
     clip_norm: settings.NotNegative = 1.0
     """Longest gradient of a variable, longer ones are shortened to it; 0 for no limit."""

@@ -29,8 +29,12 @@ def test_an_empty_batch_gets_an_empty_answer(saved):
 @pytest.mark.parametrize(
     ("numbers", "sentence"),
     [
-        (np.zeros((3, 2)), r"must have the shape \(None, None, 2\), None being any length. Received: \(3, 2\)"),
+        (
+            np.zeros((3, 2)),
+            r"must have the shape \(None, None, 2\), None being any length of at least 1. Received: \(3, 2\)",
+        ),
         (np.zeros((3, 5, 1)), r"Received: \(3, 5, 1\)"),
+        (np.zeros((3, 0, 2)), r"Received: \(3, 0, 2\)"),
         (np.array([[[0, 0], [0, np.nan]]]), r"must hold finite numbers. Received: nan at \(0, 1, 1\), .* and 0 more"),
     ],
 )
@@ -44,6 +48,11 @@ def test_the_signature_itself_says_where_a_number_is_missing(saved):
     series[1, 3, 0] = np.inf
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"must hold finite numbers.*\[1 3 0\]"):
         saved[2](series=tf.constant(series))
+
+
+def test_the_signature_itself_refuses_sequences_of_length_0(saved):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`series` must have at least one step"):
+        saved[2](series=tf.zeros([2, 0, 2]))
 
 
 def test_what_is_no_such_export_is_refused(tmp_path):
