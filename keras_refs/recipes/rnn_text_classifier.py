@@ -34,7 +34,7 @@ class Config(settings.DataSettings):
     """Characters a token stands for: each one together with those before it."""
     vocabulary_size: Annotated[int, Interval(ge=3)] = 20_000
     """Most tokens to know, padding and the unknown one included."""
-    token_dropout: settings.Rate = 0.3
+    token_dropout: settings.Rate = 0.2
     """Share of the tokens that are made unknown in training."""
     embedding_dim: settings.Count = 64
     """Width of the embedding."""
@@ -42,11 +42,11 @@ class Config(settings.DataSettings):
     """Width of each recurrent layer."""
     dropout: settings.Rate = 0.3
     """Share of every layer's inputs, but the first's, and of the head's dropped."""
-    epochs: settings.Count = 8
+    epochs: settings.Count = 12
     """Passes over the training split."""
     batch_size: settings.Count = 128
     """Examples a training step, over all devices together."""
-    learning_rate: settings.Positive = 2e-3
+    learning_rate: settings.Positive = 3e-3
     """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
     clip_norm: settings.NotNegative = 1.0
     """Longest gradient of a variable, longer ones are shortened to it; 0 for no limit."""
@@ -106,16 +106,15 @@ class Recipe(recipe.Recipe):
         config, train = self.config, self.data.train
         shortest = max(1, config.length // 4)
 
-        def prepare(seeds, texts, labels):
+        def prepare(seeds, tokens, labels):
             length_seed, dropout_seed = tf.unstack(tf.random.experimental.stateless_split(seeds, 2))
-            tokens = self.tokens.tokens(self.tokens.characters(texts, config.length))
             shape = tf.shape(tokens)
             lengths = tf.random.stateless_uniform([shape[0], 1], length_seed, shortest, config.length + 1, tf.int32)
             dropped = tf.random.stateless_uniform(shape, dropout_seed) < config.token_dropout
             tokens = tf.where(dropped & (tokens > 0), datasets.texts.UNKNOWN, tokens)
             return tf.where(tf.range(config.length) < lengths, tokens, datasets.texts.PADDING), labels
 
-        arrays = train.from_every_word, train.labels
+        arrays = self._read(train.from_every_word, train.labels)
         return datasets.shuffled_batches(arrays, config.batch_size, config.seed, first_step, last_step, prepare)
 
     def validation_batches(self):

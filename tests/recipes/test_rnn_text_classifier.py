@@ -28,7 +28,7 @@ def test_tells_languages_and_is_compared_with_a_linear_model(trained):
     _, metrics, folder = trained
     assert metrics["test"]["accuracy"] > 0.3
     linear = metrics["test"]["references"]["character n-grams, linear"]["accuracy"]
-    assert 0.8 < linear < 0.95
+    assert 0.7 < linear < 0.95
     assert (
         f"character n-grams, linear: accuracy {linear:.4f}"
         in (folder / "models/rnn_text_classifier/1/model_card.md").read_text()
@@ -67,4 +67,4 @@ def test_training_reads_from_every_word_on_and_forgets_tokens(trained):
     lengths = (tokens > 0).sum(axis=1)
     assert lengths.min() >= 1
     assert lengths.max() == 16
-    assert 0.25 < np.mean(tokens[tokens > 0] == 1) < 0.45
+    assert 0.2 < np.mean(tokens[tokens > 0] == 1) < 0.4
