@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras_refs.errors import UserError, first_line
 
 
-def write_function(answer, models, inputs, folder):
+def write_function(answer, inputs, folder):
     """Write a SavedModel with one signature, `serving_default`, from named inputs to named outputs.
 
     A number that is not finite, an input of another rank, or a sequence of length 0 is refused by the signature itself,
@@ -15,7 +15,6 @@ def write_function(answer, models, inputs, folder):
 
     Args:
         answer: Function from the checked inputs, in the order of `inputs`, to a dictionary of outputs by name.
-        models: The Keras models that it uses.
         inputs: For each input its name, the dtype, and its shape without the batch; `None` for an axis of any length.
         folder: An existing folder to write into.
     """
@@ -34,9 +33,8 @@ def write_function(answer, models, inputs, folder):
         with tf.control_dependencies(checks):
             return answer(*map(tf.identity, values))
 
+    # Not `archive.track`: the archive finds the variables an endpoint uses, and would save tracked ones twice.
     archive = keras.export.ExportArchive()
-    for model in models:
-        archive.track(model)
     specifications = [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
     archive.add_endpoint("serving_default", checked, specifications)
     archive.write_out(str(folder), verbose=False)

@@ -45,8 +45,8 @@ def write_image_classifier(model, image_shape, class_names, folder, average_mirr
     def classify_encoded(encoded_images):
         return classify(tf.map_fn(decode, encoded_images, fn_output_signature=tf.TensorSpec(image_shape, tf.uint8)))
 
+    # Not `archive.track`: the archive finds the variables an endpoint uses, and would save tracked ones twice.
     archive = keras.export.ExportArchive()
-    archive.track(model)
     archive.add_endpoint("serving_default", classify, [tf.TensorSpec([None, *image_shape], tf.uint8, name="images")])
     archive.add_endpoint("encoded_images", classify_encoded, [tf.TensorSpec([None], tf.string, name="encoded_images")])
     archive.write_out(str(folder), verbose=False)

@@ -99,7 +99,7 @@ class Recipe(recipe.Recipe):
 
         self._exported = model
         inputs = {"sequence": (tf.float32, (None, 2))}
-        export.write_function(lambda sequence: model(sequence, training=False), [model], inputs, folder)
+        export.write_function(lambda sequence: model(sequence, training=False), inputs, folder)
 
     def score(self, folder):
         """Return the scores of both networks, and what they answer."""

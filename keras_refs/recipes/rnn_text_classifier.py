@@ -133,7 +133,7 @@ class Recipe(recipe.Recipe):
             tokens = self.tokens.tokens(self.tokens.characters(texts, self.config.length))
             return export.tell_class(model(tokens, training=False), self.data.class_names)
 
-        export.write_function(tell_language, [model], {"texts": (tf.string, ())}, folder)
+        export.write_function(tell_language, {"texts": (tf.string, ())}, folder)
 
     def score(self, folder):
         """Return the scores of the export on the test pieces, beside those of a linear model, and its probabilities."""

@@ -180,7 +180,7 @@ class SeriesRecipe(Recipe):
             "series": (tf.float32, (self.config.window, len(self.data.value_names))),
             "time": (tf.string, ()),
         }
-        export.write_function(forecast, [model], inputs, folder)
+        export.write_function(forecast, inputs, folder)
 
     def score(self, folder):
         """Return the scores of the export on the test windows beside those of the references, and the forecasts."""

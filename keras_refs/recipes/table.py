@@ -86,7 +86,6 @@ class TableRecipe(Recipe):
 
         export.write_function(
             lambda features: self.answer(model(self.feature_scale.apply(features), training=False)),
-            [model],
             {"features": (tf.float32, (len(self.data.feature_names),))},
             folder,
         )

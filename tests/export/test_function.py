@@ -12,7 +12,7 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     model = keras.Sequential([keras.Input((None, 2)), keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(1)])
     inputs = {"series": (tf.float32, (None, 2))}
-    export.write_function(lambda series: {"forecast": model(series * 2.0)}, [model], inputs, folder)
+    export.write_function(lambda series: {"forecast": model(series * 2.0)}, inputs, folder)
     return model, export.SavedFunction(folder), tf.saved_model.load(str(folder)).signatures["serving_default"]
 
 
