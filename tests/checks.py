@@ -1,5 +1,7 @@
 """Checks that every builder and every export must pass; a model's own tests say only what is special to it."""
 
+import atexit
+import functools
 import subprocess
 import sys
 
@@ -88,19 +90,42 @@ def train_on_one_batch(model, inputs, targets, steps):
     model.fit(without_autotune(dataset), verbose=0)
 
 
-def check_answers_in_a_clean_process(folder, signature, inputs, outputs, tmp_path, rtol=1e-7):
-    """Load an export where this package cannot be imported, call a signature and compare all its outputs."""
-    np.savez(tmp_path / "inputs.npz", **inputs)
-    program = f"""
+CLEAN_PROCESS = """
 import sys
 sys.modules["keras_refs"] = sys.modules["keras"] = None
 import numpy as np, tensorflow as tf
-inputs = np.load({str(tmp_path / "inputs.npz")!r}, allow_pickle=True)
-signature = tf.saved_model.load({str(folder)!r}).signatures[{signature!r}]
-outputs = signature(**{{name: tf.constant(inputs[name]) for name in inputs.files}})
-np.savez({str(tmp_path / "outputs.npz")!r}, **{{name: value.numpy() for name, value in outputs.items()}})
+for line in sys.stdin:
+    folder, signature, inputs_path, outputs_path = line.rstrip("\\n").split("\\t")
+    inputs = np.load(inputs_path, allow_pickle=True)
+    model = tf.saved_model.load(folder)
+    outputs = model.signatures[signature](**{name: tf.constant(inputs[name]) for name in inputs.files})
+    np.savez(outputs_path, **{name: value.numpy() for name, value in outputs.items()})
+    print("answered", flush=True)
 """
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+@functools.cache
+def clean_process():
+    """A process that can import neither this package nor Keras; one for all tests, as starting it takes seconds."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLEAN_PROCESS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    atexit.register(process.kill)
+    return process
+
+
+def check_answers_in_a_clean_process(folder, signature, inputs, outputs, tmp_path, rtol=1e-7):
+    """Load an export where this package cannot be imported, call a signature and compare all its outputs."""
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    process = clean_process()
+    paths = str(tmp_path / "inputs.npz"), str(tmp_path / "outputs.npz")
+    process.stdin.write("\t".join([str(folder), signature, *paths]) + "\n")
+    process.stdin.flush()
+    assert process.stdout.readline() == "answered\n"
     answered = np.load(tmp_path / "outputs.npz", allow_pickle=True)
     assert set(answered.files) == set(outputs)
     for name, expected in outputs.items():

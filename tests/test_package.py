@@ -8,7 +8,7 @@ import keras_refs
 from tests.conftest import REPOSITORY
 
 PACKAGE = REPOSITORY / "keras_refs"
-HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "matplotlib")
+HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "matplotlib", "sklearn", "holidays")
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ class Calendar:
 def load_calendar(place, hourly):
     """Return the calendar of a country or of a financial market, with the holidays of the `holidays` library.
 
-    There are two kinds of holiday: all of them, and those on which nearly everything rests, Christmas and New Year's
-    Day.
+    It knows those of the years 1960 to 2059. There are two kinds of holiday: all of them, and those on which nearly
+    everything rests, Christmas and New Year's Day.
 
     Args:
         place: ISO code of a country, such as `"PT"`, or of a market, such as `"XNYS"`; empty for no holidays.

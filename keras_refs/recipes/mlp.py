@@ -2,7 +2,8 @@
 
     python -m keras_refs.train mlp
 
-It sees a picture as 784 numbers without neighbours.
+reaches a test accuracy of 0.905 (mean of three seeds) in about 5 minutes on one or two CPU cores. It sees a picture as
+784 numbers without neighbours.
 """
 
 import dataclasses

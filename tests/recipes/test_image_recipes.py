@@ -27,7 +27,7 @@ def test_learns_digits_and_answers_in_a_clean_process(name, digits_data_dir, tmp
         **SMALL[name],
     )
     metrics = module.Recipe(config).train_and_evaluate(tmp_path / "run", tmp_path / "models")
-    assert metrics["test"]["accuracy"] > 0.85
+    assert metrics["test"]["accuracy"] > 0.8
     test, _ = datasets.load_image_split("digits", digits_data_dir)
     outputs = {"probabilities": export.SavedImageClassifier(metrics["export"]).predict(test.images)}
     outputs["label"] = outputs["probabilities"].argmax(axis=1)

@@ -47,9 +47,8 @@ def test_hourly_load_beats_the_naive_forecasts(hourly):
     assert {path.name for path in (folder / "run" / "figures").iterdir()} == figures
 
 
-@pytest.mark.parametrize("fixture", ["daily", "hourly"])
-def test_export_takes_raw_values_in_a_clean_process(fixture, request, tmp_path):
-    recipe, metrics, _ = request.getfixturevalue(fixture)
+def test_export_takes_raw_values_in_a_clean_process(hourly, tmp_path):
+    recipe, metrics, _ = hourly
     test = recipe.data.test.take(slice(0, 300))
     times = np.datetime_as_string(test.times.astype("datetime64[h]"), unit="m")
     inputs = {"series": test.values, "time": times}
