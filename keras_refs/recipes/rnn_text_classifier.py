@@ -140,19 +140,10 @@ class Recipe(recipe.Recipe):
         test, class_names = self.data.test, self.data.class_names
         probabilities = export.SavedFunction(folder).predict(texts=test.texts)["probabilities"]
         scores = evaluation.classification_metrics(test.labels, probabilities, class_names)
-        reference = self.linear_model().predict(test.texts)
-        scores["references"] = {"character n-grams, linear": {"accuracy": float(np.mean(reference == test.labels))}}
-        return scores, probabilities
-
-    def linear_model(self):
-        """Return a support vector machine on character n-grams, of one to four, fitted to the same texts in pieces."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.pipeline import make_pipeline
-        from sklearn.svm import LinearSVC
-
         pieces = self.data.train.texts.pieces(self.config.length)
-        ngrams = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), lowercase=False, sublinear_tf=True)
-        return make_pipeline(ngrams, LinearSVC(random_state=0)).fit(pieces.texts, pieces.labels)
+        answers = evaluation.fit_ngram_classifier(pieces.texts, pieces.labels).predict(test.texts)
+        scores["references"] = {"character n-grams, linear": {"accuracy": float(np.mean(answers == test.labels))}}
+        return scores, probabilities
 
     def format_scores(self, scores):
         """Return precision, recall and F1 by class, the reference's accuracy, then the model's accuracy and loss."""

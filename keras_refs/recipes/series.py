@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from typing import ClassVar
 
 import numpy as np
 
@@ -70,7 +69,6 @@ class SeriesRecipe(Recipe):
         "an\nevent, it does not foresee, and it gives no margin of error. Its scores are of the years right after "
         "those it learned from."
     )
-    ridge_strengths: ClassVar = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
     @property
     def signatures(self):
@@ -87,6 +85,8 @@ class SeriesRecipe(Recipe):
     def load_data(self):
         """Return the `datasets.SeriesDataset` the settings name."""
         config = self.config
+        # An unknown place is to be found before anything is written.
+        _ = self.calendar
         return datasets.load_series(
             config.dataset,
             config.data_dir,
@@ -140,7 +140,7 @@ class SeriesRecipe(Recipe):
         return tf.gather(values[:, :, self._column], self._season_before, axis=1)
 
     def network_inputs(self, values, times):
-        """Return what the network reads of raw windows, int64 hours and, in a graph or not."""
+        """Return what the network reads of raw windows and the times, int64 hours, of what they are to forecast."""
         import tensorflow as tf
 
         steps, numbers = self.input_shape
@@ -195,35 +195,23 @@ class SeriesRecipe(Recipe):
         """Return the forecasts of the test windows that a model must beat, by name.
 
         Beside the naive ones these are ridge regressions of the same windows, alone, with the clock, and with the whole
-        calendar. Their strength is chosen by the validation windows; then they are fitted to these, too.
+        calendar.
         """
         import tensorflow as tf
-        from sklearn.linear_model import Ridge
 
-        parts, config = (self.data.train, self.data.validation, self.data.test), self.config
+        parts = self.data.train, self.data.validation, self.data.test
         values = self.data.test.values[:, :, self._column]
-        references = {"persistence": np.repeat(values[:, -1:], config.horizon, axis=1)}
-        if config.season > 1:
-            references[f"{config.season} steps before"] = values[:, self._season_before]
-        windows = [self.value_scale.apply(part.values).reshape(len(part), -1).astype("float64") for part in parts]
-        known = {"ridge": None, "ridge, clock": self.calendar.clock, "ridge, calendar": self.calendar.features}
-        for name, calendar in known.items():
-            inputs = windows
-            if calendar:
-                inputs = [
-                    np.hstack([window, calendar(tf.constant(part.times)).numpy()])
-                    for window, part in zip(windows, parts, strict=True)
-                ]
-            train, validation, test = inputs
-            strength = min(
-                self.ridge_strengths,
-                key=lambda alpha: np.square(
-                    Ridge(alpha).fit(train, parts[0].targets).predict(validation).reshape(parts[1].targets.shape)
-                    - parts[1].targets
-                ).mean(),
-            )
-            both = np.concatenate([train, validation]), np.concatenate([part.targets for part in parts[:2]])
-            references[name] = Ridge(strength).fit(*both).predict(test).reshape(parts[2].targets.shape)
+        references = {"persistence": np.repeat(values[:, -1:], self.config.horizon, axis=1)}
+        if self.config.season > 1:
+            references[f"{self.config.season} steps before"] = values[:, self._season_before]
+        windows = [self.value_scale.apply(part.values).reshape(len(part), -1) for part in parts]
+        clocks, calendars = (
+            [np.hstack([window, known(tf.constant(part.times))]) for window, part in zip(windows, parts, strict=True)]
+            for known in (self.calendar.clock, self.calendar.features)
+        )
+        for name, inputs in {"ridge": windows, "ridge, clock": clocks, "ridge, calendar": calendars}.items():
+            train, validation = ((inputs[part], parts[part].targets) for part in range(2))
+            references[name] = evaluation.ridge_predictions(train, validation, inputs[2])
         return references
 
     def format_scores(self, scores):
