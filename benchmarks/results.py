@@ -130,7 +130,7 @@ def train(row, seed, folder):
         "wall_seconds": round(wall_seconds, 1),
         "training_seconds": metrics["seconds"],
         "parameters": metrics["parameters"],
-        "dataset": config["settings"]["dataset"],
+        "dataset": config["settings"].get("dataset", "generated"),
         "ran_on": config["ran_on"],
     }
 
