@@ -201,6 +201,7 @@ def save_memory(curves, chance, gradients, path):
         left.plot(range(1, len(errors) + 1), errors, color=colours[name], label=name)
     left.axhline(chance, color="grey", linestyle=":", label=f"always the same answer ({chance:.3f})")
     left.set(xlabel="epoch", ylabel="mean squared error, validation", yscale="log")
+    left.xaxis.get_major_locator().set_params(integer=True)
     for (stage, norms), style in zip(gradients.items(), ("--", "-"), strict=False):
         for name, by_step in norms.items():
             right.plot(np.arange(len(by_step))[::-1], by_step, style, color=colours[name], label=f"{name}, {stage}")

@@ -3,7 +3,8 @@
     python -m keras_refs.train adding_problem
     python -m keras_refs.train adding_problem --length 400
 
-Both networks see the same sequences at the same time, and are trained independently.
+At a length of 100 the LSTM's mean squared error falls below 0.001 while the simple network's stays at 1/6, that of a
+constant answer; in 20 epochs of length 400 neither learns. Both see the same sequences and are trained independently.
 """
 
 import dataclasses
