@@ -1,5 +1,6 @@
 """Score an exported model: `python -m keras_refs.evaluate saved_models/conv_classifier`."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -58,6 +59,11 @@ def recipe_on(card, dataset=None, data_dir=None):
     """Return the recipe a model was trained by, with the settings on its card and, if named, other data."""
     module = recipes.load(card["name"])
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in card["settings"].items()}
+    if unknown := settings.keys() - {field.name for field in dataclasses.fields(module.Config)}:
+        raise UserError(
+            f"The model card names settings that {card['name']} does not have: {', '.join(sorted(unknown))}. "
+            f"Score the model with keras_refs {card['ran_on']['versions']['keras_refs']}."
+        )
     if "dataset" in settings:
         # Where the data lay on the machine that trained is of no use here.
         settings |= {"data_dir": data_dir, "dataset": dataset or settings["dataset"]}

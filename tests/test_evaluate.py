@@ -1,4 +1,6 @@
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -17,12 +19,20 @@ COMMITTED = REPOSITORY / "saved_models" / "conv_classifier"
             [COMMITTED, "--dataset", "digits", "--data-dir", "DIGITS"],
             "images must be uint8 pixels (0..255) of shape",
         ),
+        (
+            ["old_card"],
+            "The model card names settings that conv_classifier does not have: momentum. Score the model with",
+        ),
         (["no_card"], "no_card has no model card, which says what its model is for"),
     ],
 )
 def test_mistakes_get_a_sentence_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys, digits_data_dir):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(COMMITTED / "1", "no_card", ignore=shutil.ignore_patterns("model_card*"))
+    shutil.copytree(COMMITTED / "1", "old_card")
+    card = json.loads(Path("old_card/model_card.json").read_text())
+    card["settings"]["momentum"] = 0.9
+    Path("old_card/model_card.json").write_text(json.dumps(card))
     assert main([str(argument).replace("DIGITS", str(digits_data_dir)) for argument in arguments]) == 2
     printed = capsys.readouterr().err
     assert sentence in printed
