@@ -10,11 +10,14 @@ import dataclasses
 import functools
 from typing import Annotated
 
-import numpy as np
+import lazy_loader
 from annotated_types import Interval
 
 from keras_refs import datasets, evaluation, export, models
 from keras_refs.recipes import recipe, settings
+
+# On first use: a tenth of a second, which `--help` need not wait for.
+np = lazy_loader.load("numpy")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,12 +3,15 @@
 import dataclasses
 import functools
 
-import numpy as np
+import lazy_loader
 
 from keras_refs import datasets, evaluation, export
 from keras_refs.errors import UserError
 from keras_refs.recipes import settings
 from keras_refs.recipes.recipe import Recipe
+
+# On first use: a tenth of a second, which `--help` need not wait for.
+np = lazy_loader.load("numpy")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
