@@ -8,6 +8,8 @@ its prepared form into DATA_DIR: the same examples in the same order each time.
 import argparse
 from pathlib import Path
 
+from keras_refs.datasets import prepare
+
 
 def main():
     """Prepare the data set."""
@@ -27,6 +29,7 @@ def main():
     builder = tfds.builder("fashion_mnist", data_dir=arguments.data_dir)
     with tempfile.TemporaryDirectory() as downloads:
         builder.download_and_prepare(download_dir=downloads)
+    prepare.compress(builder.data_dir)
     print(f"Prepared in {builder.data_dir}")
 
 

@@ -100,8 +100,23 @@ def test_udhr_takes_paragraphs_of_preamble_and_articles(source, examples):
     }
 
 
+def test_cmudict_takes_words_of_letters_with_all_their_pronunciations(source, examples):
+    # By their SHA-256 modulo 100 "eat" (37) is for training, "come" (13) for validation, "read" (5) for the test.
+    lines = ["'bout B AW1 T", "a. EY1", "eat IY1 T", "come K AH1 M", "read R EH1 D", "read(2) R IY1 D # comment"]
+    (source / "cmudict.dict").write_text("\n".join([*lines, ""]))
+    found = {
+        split: {example["word"].decode(): list(example["pronunciations"]) for example in split_examples}
+        for split, split_examples in examples("cmudict").items()
+    }
+    assert found == {
+        "train": {"eat": [b"IY1 T"]},
+        "validation": {"come": [b"K AH1 M"]},
+        "test": {"read": [b"R EH1 D", b"R IY1 D"]},
+    }
+
+
 def test_knows_its_data_sets():
-    assert prepare.NAMES == ["breast_cancer", "diabetes", "hourly_electricity", "nyse", "udhr_languages"]
+    assert prepare.NAMES == ["breast_cancer", "cmudict", "diabetes", "hourly_electricity", "nyse", "udhr_languages"]
 
 
 def test_says_what_is_missing_and_where_it_comes_from(tmp_path, source, capsys):

@@ -1,15 +1,17 @@
 import functools
+import hashlib
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from tensorflow_datasets.core import read_only_builder
 
-from keras_refs.datasets import catalogue
+from keras_refs.datasets import catalogue, opening
 
 PACKAGE = catalogue.BUNDLED_DATA_DIR.parent
 EXAMPLES = {
     "breast_cancer": {"train": 569},
+    "cmudict": {"train": 99_700, "validation": 5_924, "test": 11_869},
     "diabetes": {"train": 442},
     "hourly_electricity": {"train": 21_043, "test": 5_261},
     "nyse": {"train": 4_281, "test": 1_770},
@@ -17,6 +19,7 @@ EXAMPLES = {
 }
 FEATURES = {
     "breast_cancer": {"features": ((30,), "float32"), "label": ((), "int64")},
+    "cmudict": {"word": ((), "object"), "pronunciations": ((), "object")},
     "diabetes": {"features": ((10,), "float32"), "target": ((), "float32")},
     "hourly_electricity": {"time": ((), "object"), "load": ((), "float32")},
     "nyse": {"date": ((), "object"), "day_of_week": ((), "int64"), "values": ((3,), "float32")},
@@ -24,6 +27,7 @@ FEATURES = {
 }
 LICENCES = {
     "breast_cancer": ["creativecommons.org/licenses/by/4.0", "BSD 3-Clause License"],
+    "cmudict": ["Carnegie Mellon University"],
     "diabetes": ["BSD 3-Clause License"],
     "hourly_electricity": ["creativecommons.org/licenses/by/4.0", "LinkedIn Corporation"],
     "nyse": ["Redistribution and use in source and binary forms"],
@@ -41,7 +45,7 @@ def info(name):
 @functools.cache
 def read(name, split):
     builder = read_only_builder.builder_from_files(name, data_dir=str(catalogue.BUNDLED_DATA_DIR))
-    batch = builder.as_dataset(split=split).batch(100_000).get_single_element()
+    batch = opening.open_split(builder, split).ragged_batch(100_000).get_single_element()
     return {key: value.numpy() for key, value in batch.items()}
 
 
@@ -62,7 +66,7 @@ def test_features_are_whole_and_of_the_right_kind(name):
         values_of = read(name, split)
         assert {key: (values.shape[1:], values.dtype.name) for key, values in values_of.items()} == FEATURES[name]
         for values in values_of.values():
-            assert all(values) if values.dtype == object else np.isfinite(values).all()
+            assert all(map(len, values)) if values.dtype == object else np.isfinite(values).all()
 
 
 @each_name
@@ -131,6 +135,20 @@ def test_electricity_gives_the_known_errors_of_naive_forecasts():
     load, first = whole("hourly_electricity", "load"), EXAMPLES["hourly_electricity"]["train"]
     errors = [np.sqrt(np.mean((load[first:] - load[first - lag : -lag]) ** 2)) for lag in (1, 24)]
     np.testing.assert_allclose(errors, [319.3, 164.4], atol=0.05)
+
+
+def test_cmudict_splits_go_by_the_hash_of_the_word():
+    words = {split: set(read("cmudict", split)["word"]) for split in EXAMPLES["cmudict"]}
+    assert {len(words[split]) for split in words} == set(EXAMPLES["cmudict"].values())
+    for split, allowed in (("test", range(10)), ("validation", range(10, 15)), ("train", range(15, 100))):
+        assert {int(hashlib.sha256(word).hexdigest(), 16) % 100 for word in words[split]} == set(allowed)
+
+
+def test_cmudict_has_its_pronunciations_in_order():
+    known = dict(zip(read("cmudict", "train")["word"], read("cmudict", "train")["pronunciations"], strict=True))
+    assert list(known[b"tomato"]) == [b"T AH0 M EY1 T OW2", b"T AH0 M AA1 T OW2"]
+    phonemes = {phoneme for several in known.values() for one in several for phoneme in one.decode().split()}
+    assert len({phoneme.rstrip("012") for phoneme in phonemes}) == 39
 
 
 def test_no_text_of_udhr_is_in_two_splits_or_twice_in_one():

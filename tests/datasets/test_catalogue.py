@@ -7,6 +7,7 @@ from keras_refs.errors import UserError
 def test_bundled_data_come_from_the_package():
     assert catalogue.bundled_names() == [
         "breast_cancer",
+        "cmudict",
         "diabetes",
         "fashion_mnist",
         "hourly_electricity",

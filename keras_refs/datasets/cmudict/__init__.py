@@ -1,0 +1,1 @@
+"""Which language a paragraph is written in."""
