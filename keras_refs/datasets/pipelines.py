@@ -35,6 +35,50 @@ def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
     return without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))
 
 
+def bucketed_batches(arrays, lengths, batch_size, seed, first_step, last_step, prepare=None):
+    """Return shuffled batches of sequences of about the same length, cut to the longest of the batch.
+
+    As with `shuffled_batches` an epoch visits the examples in a new order, and leaves out what does not fill a batch.
+    They are sorted by length first, the order among equal lengths being random, and the batches are shuffled then.
+
+    Args:
+        arrays: Arrays `(examples, steps, ...)`, padded at the end.
+        lengths: For each array the int32 steps of its examples that are no padding. The last array's come first in
+            sorting.
+        batch_size: Examples a batch, at most as many as there are.
+        seed: Integer from which, with the step, order and `prepare`'s randomness follow.
+        first_step: First step, counted over all epochs.
+        last_step: The step to stop before.
+        prepare: Function of the batches that returns what to train on, in a graph; by default the batches themselves.
+
+    Returns:
+        A `tf.data.Dataset`.
+    """
+    tensors, steps = tuple(map(tf.constant, arrays)), tuple(map(tf.constant, lengths))
+    examples = len(arrays[0])
+    steps_per_epoch = examples // batch_size
+
+    def batches_of(epoch):
+        order = _shuffled_range(examples, steps_per_epoch * batch_size, seed, epoch)
+        for length in steps:
+            order = tf.gather(order, tf.argsort(tf.gather(length, order), stable=True))
+        batches = tf.reshape(order, [steps_per_epoch, batch_size])
+        return tf.data.Dataset.from_tensor_slices(
+            tf.gather(batches, _shuffled_range(steps_per_epoch, steps_per_epoch, seed + 1, epoch))
+        )
+
+    def batch(order):
+        taken = tuple(
+            tf.gather(tensor, order)[:, : tf.reduce_max(tf.gather(length, order))]
+            for tensor, length in zip(tensors, steps, strict=True)
+        )
+        return prepare(*taken) if prepare else taken
+
+    epochs = tf.data.Dataset.range(first_step // steps_per_epoch, -(-last_step // steps_per_epoch))
+    batches = epochs.flat_map(batches_of).skip(first_step % steps_per_epoch).take(last_step - first_step)
+    return without_autotune(batches.map(batch).prefetch(4))
+
+
 def ordered_batches(arrays, batch_size, prepare=None):
     """Return batches of every example once, in order; the last may be smaller. `prepare` is of the batches alone."""
     dataset = tf.data.Dataset.from_tensor_slices(tuple(arrays)).batch(batch_size)
@@ -86,7 +130,12 @@ def _shuffled(step, examples, batch_size, seed):
     """Return the indices of the examples of a step: every epoch, counted in steps, has an order of its own."""
     steps_per_epoch = examples // batch_size
     epoch, step_in_epoch = step // steps_per_epoch, step % steps_per_epoch
-    positions = tf.range(batch_size, dtype=tf.int64) + step_in_epoch * batch_size
+    return _shuffled_range(examples, batch_size, seed, epoch, step_in_epoch * batch_size)
+
+
+def _shuffled_range(examples, count, seed, epoch, first=0):
+    """Return what stands in `count` places from the first on, after the indices of all examples are shuffled."""
+    positions = tf.range(count, dtype=tf.int64) + first
     seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
     return tf.random.experimental.index_shuffle(positions, seed=seeds, max_index=examples - 1)
 

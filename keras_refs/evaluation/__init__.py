@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "classification": ["classification_metrics", "format_classification_metrics", "roc_curve"],
         "gradients": ["gradient_norms"],
         "references": ["fit_ngram_classifier", "ridge_predictions"],
+        "transcription": ["SequenceAccuracy", "confusions", "transcription_metrics"],
         "regression": ["format_regression_metrics", "regression_metrics"],
     },
 )

@@ -212,3 +212,73 @@ def save_memory(curves, chance, gradients, path):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     figure.savefig(path, dpi=120)
+
+
+def save_attention(sources, answers, attention, path, columns=4):
+    """Draw which characters of a source each symbol of its answer attends to, a panel a source.
+
+    Args:
+        sources: Strings.
+        answers: For each the sequence of symbols that was answered.
+        attention: Weights `(sources, steps, characters)`; the step after the last symbol is the end.
+        path: PNG file to write.
+        columns: Panels side by side.
+    """
+    rows = -(-len(sources) // columns)
+    figure = Figure(figsize=(3.2 * columns, 3.2 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, source, answer, weights in zip(panels, sources, answers, attention, strict=False):
+        image = axes.imshow(weights[: len(answer), : len(source)], cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(source)), source)
+        axes.set_yticks(range(len(answer)), answer)
+        axes.set_title(source, fontsize="medium")
+    for axes in list(figure.axes)[len(sources) :]:
+        axes.set_axis_off()
+    figure.colorbar(image, ax=figure.axes, label="attention weight", shrink=0.6)
+    figure.savefig(path, dpi=120)
+
+
+def save_error_by_length(lengths, wrong, label, path, fewest=20):
+    """Draw the share of wrong answers against the length of the source, with the number of sources behind it.
+
+    Args:
+        lengths: Length of each source.
+        wrong: Whether its answer is wrong.
+        label: What the sources are.
+        path: PNG file to write.
+        fewest: Lengths of fewer sources have no share worth a mark.
+    """
+    lengths, wrong = np.asarray(lengths), np.asarray(wrong)
+    found, counts = np.unique(lengths, return_counts=True)
+    figure = Figure(figsize=(6, 3.8), layout="constrained")
+    number = figure.subplots()
+    number.bar(found, counts, color="lightgrey")
+    number.set(xlabel="characters", ylabel=f"{label} in the test split")
+    number.xaxis.get_major_locator().set_params(integer=True)
+    share, enough = number.twinx(), found[counts >= fewest]
+    rates = np.array([wrong[lengths == length].mean() for length in enough])
+    # Of as many draws as there are sources of a length, two standard deviations either way.
+    margin = 2 * np.sqrt(rates * (1 - rates) / counts[counts >= fewest])
+    share.errorbar(enough, rates, margin, marker="o", capsize=3)
+    share.set(ylabel="share of wrong answers")
+    share.set_ylim(bottom=0)
+    figure.savefig(path, dpi=120)
+
+
+def save_confusions(confusions, path, most=20):
+    """Draw the most frequent confusions as bars.
+
+    Args:
+        confusions: How often which symbol stood for which: counts by `(right, answered)`, an empty symbol for none.
+        path: PNG file to write.
+        most: Confusions to draw.
+    """
+    frequent = sorted(confusions.items(), key=lambda item: (-item[1], item[0]))[:most]
+    figure = Figure(figsize=(6, 1 + 0.26 * max(1, len(frequent))), layout="constrained")
+    axes = figure.subplots()
+    names = [f"{right or 'nothing'} \N{RIGHTWARDS ARROW} {said or 'nothing'}" for (right, said), _ in frequent]
+    axes.barh(range(len(frequent)), [count for _, count in frequent])
+    axes.set_yticks(range(len(frequent)), names)
+    axes.invert_yaxis()
+    axes.set(xlabel="times in the test split", ylabel="right \N{RIGHTWARDS ARROW} answered")
+    figure.savefig(path, dpi=120)

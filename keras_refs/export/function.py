@@ -1,4 +1,4 @@
-"""SavedModels with one signature, from what a client has to what a client wants."""
+"""SavedModels whose signatures go from what a client has to what a client wants."""
 
 import keras
 import numpy as np
@@ -7,8 +7,8 @@ import tensorflow as tf
 from keras_refs.errors import UserError, first_line
 
 
-def write_function(answer, inputs, folder):
-    """Write a SavedModel with one signature, `serving_default`, from named inputs to named outputs.
+def write_function(answer, inputs, folder, **others):
+    """Write a SavedModel with a signature `serving_default`, and others, from named inputs to named outputs.
 
     A number that is not finite, an input of another rank, or a sequence of length 0 is refused by the signature itself,
     which says where such numbers stand. A batch may be empty.
@@ -17,8 +17,17 @@ def write_function(answer, inputs, folder):
         answer: Function from the checked inputs, in the order of `inputs`, to a dictionary of outputs by name.
         inputs: For each input its name, the dtype, and its shape without the batch; `None` for an axis of any length.
         folder: An existing folder to write into.
+        **others: By the name of the signature, what other functions answer to the same inputs.
     """
+    # Not `archive.track`: the archive finds the variables an endpoint uses, and would save tracked ones twice.
+    archive = keras.export.ExportArchive()
+    specifications = [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
+    for name, function in {"serving_default": answer, **others}.items():
+        archive.add_endpoint(name, _checked(function, inputs), specifications)
+    archive.write_out(str(folder), verbose=False)
 
+
+def _checked(answer, inputs):
     def checked(*values):
         checks = []
         for value, (name, (dtype, shape)) in zip(values, inputs.items(), strict=True):
@@ -33,11 +42,7 @@ def write_function(answer, inputs, folder):
         with tf.control_dependencies(checks):
             return answer(*map(tf.identity, values))
 
-    # Not `archive.track`: the archive finds the variables an endpoint uses, and would save tracked ones twice.
-    archive = keras.export.ExportArchive()
-    specifications = [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
-    archive.add_endpoint("serving_default", checked, specifications)
-    archive.write_out(str(folder), verbose=False)
+    return checked
 
 
 def tell_class(probabilities, class_names):
@@ -52,28 +57,30 @@ def tell_class(probabilities, class_names):
 
 
 class SavedFunction:
-    """A SavedModel, used through its signature `serving_default` alone.
+    """A SavedModel, used through one of its signatures alone.
 
     Args:
         folder: The version folder.
+        signature: Name of the signature.
 
     Raises:
         UserError: If it cannot be loaded or has no such signature.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, signature="serving_default"):
         try:
             self._loaded = tf.saved_model.load(str(folder))
-            self._signature = self._loaded.signatures["serving_default"]
+            self._signature = self._loaded.signatures[signature]
         except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
             raise UserError(f"{folder} does not hold an exported model: {first_line(error)}") from error
         self.inputs = self._signature.structured_input_signature[1]
 
-    def predict(self, batch_size=1000, **inputs):
+    def predict(self, batch_size=1000, outputs=None, **inputs):
         """Return the outputs by name, as arrays.
 
         Args:
             batch_size: Examples a call of the signature.
+            outputs: Names of those to return; all by default. Whose length differs between calls cannot be joined.
             **inputs: An array for each of the signature's inputs, `(examples, ...)`.
 
         Raises:
@@ -89,7 +96,7 @@ class SavedFunction:
             self._signature(**{name: tf.constant(array[start : start + batch_size]) for name, array in arrays.items()})
             for start in range(0, max(1, *examples), batch_size)
         ]
-        return {name: np.concatenate([answer[name].numpy() for answer in answers]) for name in answers[0]}
+        return {name: np.concatenate([answer[name].numpy() for answer in answers]) for name in outputs or answers[0]}
 
     def _checked(self, name, values):
         specification = self.inputs[name]

@@ -11,6 +11,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "convnet": ["conv_classifier"],
         "linear": ["linear_regression", "logistic_regression"],
         "perceptron": ["mlp"],
+        "seq2seq": ["attention_seq2seq", "seq2seq_parts"],
         "recurrent": ["lstm_classifier", "lstm_regressor", "rnn_text_classifier", "simple_rnn_regressor"],
     },
 )
+# It takes a model apart; `__all__` has what builds one.
+__all__.remove("seq2seq_parts")

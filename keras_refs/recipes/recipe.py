@@ -66,12 +66,15 @@ class Recipe(abc.ABC):
     @functools.cached_property
     def steps_per_epoch(self):
         """Training steps an epoch."""
-        if self.config.batch_size > len(self.data.train):
+        return self._steps_per_epoch(len(self.data.train))
+
+    def _steps_per_epoch(self, examples):
+        if self.config.batch_size > examples:
             raise UserError(
-                f"--batch-size must be at most {len(self.data.train)}, the number of training examples. "
+                f"--batch-size must be at most {examples}, the number of training examples. "
                 f"Received: {self.config.batch_size}"
             )
-        return len(self.data.train) // self.config.batch_size
+        return examples // self.config.batch_size
 
     @abc.abstractmethod
     def load_data(self):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from keras_refs.errors import UserError
 
+_RECURRENT = ("recurrent", "wide_recurrent")
+
 
 @dataclasses.dataclass(frozen=True)
 class Device:
@@ -74,7 +76,7 @@ def choose_compute(device, family, precision="auto", jit="auto"):
 
     Args:
         device: A `Device`.
-        family: `"convolutional"`, `"dense"` or `"recurrent"`.
+        family: `"convolutional"`, `"dense"`, `"recurrent"`, or `"wide_recurrent"` for layers of hundreds of units.
         precision: A Keras dtype policy to use in place of the choice, or `"auto"`.
         jit: `"on"` or `"off"` in place of the choice, or `"auto"`.
 
@@ -89,7 +91,7 @@ def choose_compute(device, family, precision="auto", jit="auto"):
     if jit != "auto":
         jit_compile, jit_reason = jit == "on", f"XLA {jit} as asked for"
     reasons = [precision_reason, jit_reason]
-    single_thread = device.kind == "cpu" and family == "recurrent"
+    single_thread = device.kind == "cpu" and family in _RECURRENT
     if single_thread:
         reasons.append("one thread an operation: a recurrent step is too small to share between cores")
     if chosen_precision == "mixed_float16":
@@ -107,7 +109,7 @@ def choose_compute(device, family, precision="auto", jit="auto"):
 
 def _cpu_precision(device, family):
     if family == "recurrent":
-        return "float32", "float32: a recurrent network loses time to bfloat16 casts on a CPU"
+        return "float32", "float32: a narrow recurrent network loses time to bfloat16 casts on a CPU"
     if "amx_bf16" in device.cpu_flags:
         return "mixed_bfloat16", "bfloat16: this CPU multiplies bfloat16 matrices in hardware (AMX)"
     return "float32", "float32: this CPU has no bfloat16 matrix unit (AMX)"
@@ -128,7 +130,7 @@ def _gpu_precision(device, _family):
 def _jit(device, family):
     if device.kind == "cpu":
         return False, "no XLA: on a CPU its convolutions are slower than oneDNN's, and recurrent loops too"
-    if family == "recurrent":
+    if family in _RECURRENT:
         return False, "no XLA: it would replace the fused cuDNN kernel of the recurrent layers"
     return True, "XLA: it fuses the element-wise work between the convolutions"
 
