@@ -136,10 +136,15 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
 
 
 def _loop(go_on, take_step, start, growing):
-    """Run a `tf.while_loop`, the last tensors of which grow with every step."""
-    shapes = [tf.nest.map_structure(lambda tensor: tf.convert_to_tensor(tensor).shape, part) for part in start]
+    """Run a `tf.while_loop` on batches of any size, the last tensors of which grow with every step."""
+
+    def any_batch(tensor):
+        shape = tf.convert_to_tensor(tensor).shape
+        return tf.TensorShape([None, *shape[1:]] if shape else [])
+
+    shapes = [tf.nest.map_structure(any_batch, part) for part in start]
     for place in range(-growing, 0):
-        shapes[place] = tf.TensorShape([None] * len(shapes[place]))
+        shapes[place] = tf.TensorShape([None] * len(start[place].shape))
     return tf.while_loop(go_on, take_step, start, tuple(shapes))
 
 

@@ -92,7 +92,8 @@ def attention_seq2seq(
     target, y = _read("target", num_target_symbols, embedding)
     decoder = layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name="decoder")
     head = _head(num_target_symbols, units, attention, dropout, embedding if share_embedding else None)
-    probabilities, weights = _answer(head, decoder(y, initial_state=states), memory, mask)
+    decoded = decoder(y, initial_state=states)
+    probabilities, weights = _answer(head, decoded, memory, [_is_no_padding(target), mask])
     outputs = {"probabilities": probabilities, "attention": weights} if return_attention else probabilities
     return keras.Model({"source": source, "target": target}, outputs, name=name)
 
@@ -131,7 +132,7 @@ def seq2seq_parts(model):
     read = ops.copy(named["target_embedding"](symbol)) if "target_embedding" in named else symbol
     decoded, after = named["decoder"].cell(read, [before[name] for name in STATES])
     at_one_step = layers.Reshape((1, -1))(decoded)
-    probabilities, weights = _answer(named, at_one_step, before["memory"], before["mask"])
+    probabilities, weights = _answer(named, at_one_step, before["memory"], [None, before["mask"]])
     outputs = {
         "probabilities": layers.Flatten()(probabilities),
         "attention": ops.squeeze(weights, axis=1),
@@ -191,9 +192,9 @@ def _read(name, symbols, embedding):
     return given, embedding(given)
 
 
-def _is_no_padding(source):
-    given = ops.not_equal(source, 0)
-    return ops.any(given, axis=-1) if len(source.shape) == 3 else given
+def _is_no_padding(given):
+    known = ops.not_equal(given, 0)
+    return ops.any(known, axis=-1) if len(given.shape) == 3 else known
 
 
 def _encode(x, units, bidirectional, use_cudnn, name):
@@ -241,13 +242,17 @@ def _head(symbols, units, attention, dropout, shared):
     return {layer.name: layer for layer in found}
 
 
-def _answer(named, decoded, memory, mask):
-    """Return probabilities and attention weights for the decoder's outputs at any number of steps."""
+def _answer(named, decoded, memory, masks):
+    """Return probabilities and attention weights for the decoder's outputs at any number of steps.
+
+    `masks` are of what is asked and of what is attended to. Without the first, the answers' mask would be lost where state
+    and context are joined.
+    """
     decoded = named["decoder_dropout"](decoded)
     query, key = decoded, memory
     if "attention_query" in named:
         query, key = named["attention_query"](query), named["attention_key"](key)
-    context, weights = named["attention"]([query, memory, key], mask=[None, mask], return_attention_scores=True)
+    context, weights = named["attention"]([query, memory, key], mask=masks, return_attention_scores=True)
     combined = named["combination"](named["state_and_context"]([decoded, context]))
     combined = named["combination_dropout"](combined)
     if isinstance(named["probabilities"], layers.Activation):
