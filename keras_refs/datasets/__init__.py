@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "image_classification": ["ImageDataset", "Split", "load_image_classification", "load_image_split"],
         "adding_problem": ["AddingProblem", "adding_problem_batches", "make_sequences"],
+        "dates": ["date_formats", "generate_dates"],
         "calendars": ["Calendar", "load_calendar", "parse_times"],
         "pipelines": [
             "bucketed_batches",

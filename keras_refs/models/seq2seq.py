@@ -245,8 +245,8 @@ def _head(symbols, units, attention, dropout, shared):
 def _answer(named, decoded, memory, masks):
     """Return probabilities and attention weights for the decoder's outputs at any number of steps.
 
-    `masks` are of what is asked and of what is attended to. Without the first, the answers' mask would be lost where state
-    and context are joined.
+    `masks` are of what is asked and of what is attended to. Without the first, the answers' mask would be lost where
+    state and context are joined.
     """
     decoded = named["decoder_dropout"](decoded)
     query, key = decoded, memory

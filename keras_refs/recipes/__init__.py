@@ -13,6 +13,7 @@ from keras_refs.errors import UserError
 NAMES = (
     "adding_problem",
     "conv_classifier",
+    "date_normalisation",
     "g2p",
     "linear_regression",
     "logistic_regression",

@@ -34,7 +34,7 @@ class Config(seq2seq.Seq2SeqSettings, settings.DataSettings):
     """Share dropped of the outputs of encoder, decoder and combination."""
     longest_source: settings.Count = 64
     """Letters that the export reads of a word; what follows is left out."""
-    epochs: settings.Count = 32
+    epochs: settings.Count = 28
     """Passes over the training split."""
     batch_size: settings.Count = 256
     """Examples a training step, over all devices together."""

@@ -35,8 +35,11 @@ def search(model):
     parts = models.seq2seq_parts(model)
 
     def run(method, source, *options, max_steps=MAX_STEPS):
-        found = tf.function(lambda source: method(parts, source, BOUNDARY, max_steps, *options))(source)
-        return {name: tensor.numpy() for name, tensor in found.items()}
+        function = tf.function(
+            lambda source: method(parts, source, BOUNDARY, max_steps, *options),
+            input_signature=[tf.TensorSpec([None, None], tf.int32)],
+        )
+        return {name: tensor.numpy() for name, tensor in function(source).items()}
 
     return run
 
