@@ -44,7 +44,7 @@ def test_builders_need_only_keras(path):
     assert [name for name in imports_of(path) if not name.startswith(allowed) and name != "keras_refs"] == []
 
 
-@pytest.mark.parametrize("room", ["datasets", "evaluation", "export", "training", "models"])
+@pytest.mark.parametrize("room", ["datasets", "decoding", "evaluation", "export", "training", "models"])
 def test_nothing_below_imports_recipes_or_commands(room):
     forbidden = tuple(f"keras_refs.{name}" for name in ("recipes", "train.", "evaluate.", "commands"))
     for path in (PACKAGE / room).glob("*.py"):
@@ -53,6 +53,7 @@ def test_nothing_below_imports_recipes_or_commands(room):
 
 def test_every_builder_is_listed_and_found():
     assert keras_refs.list_models() == [
+        "attention_seq2seq",
         "conv_classifier",
         "linear_regression",
         "logistic_regression",

@@ -28,7 +28,7 @@ class Config(seq2seq.Seq2SeqSettings):
     """Share of every target's probability that is spread over all symbols."""
     longest_source: settings.Count = 64
     """Characters that the export reads of a date; what follows is left out."""
-    epochs: settings.Count = 15
+    epochs: settings.Count = 8
     """Passes over the training split."""
     batch_size: settings.Count = 128
     """Examples a training step, over all devices together."""

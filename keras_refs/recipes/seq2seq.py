@@ -186,22 +186,32 @@ class Seq2SeqRecipe(Recipe):
 
     def score(self, folder):
         """Return error rates of the export's beam and greedy search on the test split, and the best answers."""
-        test, inputs = self.data.test, {self.source_name: self.data.test.sources}
-        best = export.SavedFunction(folder, "k_best").predict(250, **inputs)[self.target_name][:, 0]
-        greedy = export.SavedFunction(folder).predict(outputs=[self.target_name], **inputs)[self.target_name]
-        references = [[self._split(target) for target in known] for known in test.targets]
-        answers, greedy = ([self._split(answer.decode()) for answer in found] for found in (best, greedy))
-        scores = evaluation.transcription_metrics(references, answers)
-        scores["greedy"] = evaluation.transcription_metrics(references, greedy)
         self._exported = folder
-        return scores, (references, answers)
+        test = self.data.test
+        references = [[self._split(target) for target in known] for known in test.targets]
+        best, greedy = self._answers(folder, "k_best", 250), self._answers(folder, "serving_default", 1000)
+        scores = evaluation.transcription_metrics(references, best)
+        scores["greedy"] = evaluation.transcription_metrics(references, greedy)
+        return scores, {"references": references, "answers": best}
+
+    def _answers(self, folder, signature, batch_size):
+        """Return the symbols that a signature answers to the test split, the best ones of several."""
+        sources = self.data.test.sources
+        # Together with others of its length a string waits for no longer one.
+        order = sorted(range(len(sources)), key=lambda place: len(sources[place]))
+        found = export.SavedFunction(folder, signature).predict(
+            batch_size, outputs=[self.target_name], **{self.source_name: [sources[place] for place in order]}
+        )[self.target_name]
+        best = found if found.ndim == 1 else found[:, 0]
+        told = {place: self._split(answer.decode()) for place, answer in zip(order, best, strict=True)}
+        return [told[place] for place in range(len(sources))]
 
     def _split(self, string):
         return tuple(self.target_symbols.split(string))
 
     def draw(self, history, scores, predictions, folder):
         """Draw learning curves, attention, error rate against length, and confusions."""
-        figures, (references, answers) = evaluation.figures, predictions
+        figures, references, answers = evaluation.figures, predictions["references"], predictions["answers"]
         curves = {"loss": "cross-entropy", "sequence_accuracy": "accuracy of whole sequences"}
         figures.save_learning_curves(history, folder / "learning_curves.png", curves)
         found = export.SavedFunction(self._exported).predict(**{self.source_name: self.shown})

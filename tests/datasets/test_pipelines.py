@@ -65,3 +65,53 @@ def test_evaluation_covers_every_example_in_order():
     assert [len(images) for images, _ in parts] == [16, 16, 16, 2]
     np.testing.assert_array_equal(np.concatenate([images for images, _ in parts]), SPLIT.images)
     np.testing.assert_array_equal(np.concatenate([targets for _, targets in parts]).argmax(axis=1), SPLIT.labels)
+
+
+@pytest.fixture(scope="module")
+def sequences():
+    """Numbers that tell example and step, padded, and how many there are of each; two arrays of similar lengths."""
+    rng = np.random.default_rng(0)
+    first = rng.integers(2, 20, 1003)
+    lengths = [first.astype("int32"), (first + rng.integers(-1, 2, 1003)).astype("int32")]
+    numbers = np.arange(1003)[:, None] * 100 + np.arange(20) + 1
+    return [numbers * (np.arange(20) < length[:, None]) for length in lengths], lengths
+
+
+def bucketed(sequences, first, last, seed=0):
+    made = datasets.bucketed_batches(*sequences, 16, seed, first, last)
+    return [[part.numpy() for part in batch] for batch in made]
+
+
+def test_an_epoch_of_buckets_visits_every_example_once_and_whole(sequences):
+    steps, orders = 1003 // 16, []
+    batches = bucketed(sequences, 0, 2 * steps)
+    for epoch in (batches[:steps], batches[steps:]):
+        rows = np.concatenate([batch[0][:, 0] // 100 for batch in epoch])
+        assert len(set(rows)) == steps * 16
+        orders.append(rows)
+        for arrays in epoch:
+            for array, length in zip(arrays, sequences[1], strict=True):
+                expected = length[arrays[0][:, 0] // 100]
+                assert array.shape[1] == expected.max()
+                np.testing.assert_array_equal(np.count_nonzero(array, axis=1), expected)
+    assert not np.array_equal(*orders)
+
+
+def test_few_positions_of_buckets_are_padding(sequences):
+    arrays = [array for batch in bucketed(sequences, 0, 1003 // 16) for array in batch]
+    assert sum(map(np.count_nonzero, arrays)) > 0.9 * sum(array.size for array in arrays)
+
+
+def test_buckets_follow_from_seed_and_step_alone(sequences):
+    whole = bucketed(sequences, 0, 130)
+    for first, last in ((5, 9), (60, 70), (62, 130), (129, 130)):
+        for batch, expected in zip(bucketed(sequences, first, last), whole[first:last], strict=True):
+            for part, expected_part in zip(batch, expected, strict=True):
+                np.testing.assert_array_equal(part, expected_part)
+    assert not np.array_equal(bucketed(sequences, 0, 1, seed=1)[0][0], whole[0][0])
+
+
+def test_buckets_come_in_any_order(sequences):
+    """Not short ones first: the steps of an epoch should not drift."""
+    longest = [batch[1].shape[1] for batch in bucketed(sequences, 0, 1003 // 16)]
+    assert abs(np.corrcoef(longest, range(len(longest)))[0, 1]) < 0.5
