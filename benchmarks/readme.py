@@ -38,7 +38,8 @@ def _model_row(name, row):
     mean = statistics.mean(scores)
     spread = f" ± {statistics.stdev(scores):.4f}" if len(runs) > 1 else ""
     rival = statistics.mean(run.get("to_beat", goal["score"]) for run in runs)
-    verdict = "" if mean >= rival else " (**not reached**)"
+    reached = mean <= rival if row.get("lower_is_better") else mean >= rival
+    verdict = "" if reached else " (**not reached**)"
     what = f"[{goal['what']}]({goal['source']})" if goal["source"] else goal["what"]
     cores = f"{row['cores']} core{'s' if row['cores'] > 1 else ''}"
     return (

@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "image_classifier": ["SavedImageClassifier", "write_image_classifier"],
         "model_card": ["read_model_card", "write_model_card"],
-        "function": ["SavedFunction", "tell_class", "write_function"],
+        "function": ["SavedFunction", "in_half_precision", "tell_class", "write_function"],
         "versions": ["new_version", "newest_version"],
     },
 )

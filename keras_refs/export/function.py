@@ -27,6 +27,31 @@ def write_function(answer, inputs, folder, **others):
     archive.write_out(str(folder), verbose=False)
 
 
+def in_half_precision(model, *answers):
+    """Return functions that answer from weights which a SavedModel stores in half of the space, as float16.
+
+    They compute in float32, from weights rounded to eleven bits; the model's own are rounded with them, so that both
+    give the same answers.
+
+    Args:
+        model: The Keras model, or the one whose parts the functions call.
+        *answers: Functions for `write_function`.
+    """
+    halves = [tf.Variable(tf.cast(variable.value, tf.float16)) for variable in model.variables]
+    for variable, half in zip(model.variables, halves, strict=True):
+        variable.assign(tf.cast(half, variable.dtype))
+
+    def of(answer):
+        def from_halves(*inputs):
+            values = [tf.cast(half, variable.dtype) for variable, half in zip(model.variables, halves, strict=True)]
+            with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
+                return answer(*inputs)
+
+        return from_halves
+
+    return tuple(map(of, answers))
+
+
 def _checked(answer, inputs):
     def checked(*values):
         checks = []

@@ -5,11 +5,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_refs.errors import UserError
-from keras_refs.export.function import SavedFunction, tell_class
+from keras_refs.export.function import SavedFunction, in_half_precision, tell_class
 from keras_refs.export.model_card import read_model_card
 
 
-def write_image_classifier(model, image_shape, class_names, folder, average_mirrored=False):
+def write_image_classifier(model, image_shape, class_names, folder, average_mirrored=False, half_precision=False):
     """Write an image classifier as a SavedModel with two signatures.
 
     `serving_default` takes uint8 `images` `(batch, height, width, channels)`; `encoded_images` takes strings
@@ -24,6 +24,7 @@ def write_image_classifier(model, image_shape, class_names, folder, average_mirr
         folder: An existing folder to write into.
         average_mirrored: Whether the answer is the mean of those for the image and for its mirror image: more
             accurate for a model trained on both, at twice the work.
+        half_precision: Whether the weights are rounded to float16 and stored so, in half of the space.
     """
 
     def classify(images):
@@ -45,6 +46,8 @@ def write_image_classifier(model, image_shape, class_names, folder, average_mirr
     def classify_encoded(encoded_images):
         return classify(tf.map_fn(decode, encoded_images, fn_output_signature=tf.TensorSpec(image_shape, tf.uint8)))
 
+    if half_precision:
+        classify, classify_encoded = in_half_precision(model, classify, classify_encoded)
     # Not `archive.track`: the archive finds the variables an endpoint uses, and would save tracked ones twice.
     archive = keras.export.ExportArchive()
     archive.add_endpoint("serving_default", classify, [tf.TensorSpec([None, *image_shape], tf.uint8, name="images")])

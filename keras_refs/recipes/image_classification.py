@@ -34,8 +34,13 @@ class ImageSettings(settings.DataSettings):
 
 
 class ImageClassification(Recipe):
-    """A recipe that names what is in a picture; its model goes from raw pixels to class probabilities."""
+    """A recipe that names what is in a picture; its model goes from raw pixels to class probabilities.
 
+    Attributes:
+        half_precision: Whether the export stores its weights as float16.
+    """
+
+    half_precision = False
     loss = "categorical_crossentropy"
     metrics = ("accuracy",)
     monitor = "val_accuracy"
@@ -92,7 +97,10 @@ class ImageClassification(Recipe):
     def write_export(self, model, folder):
         """Write the SavedModel with signatures for pixels and for encoded images."""
         average_mirrored = self.config.average_mirrored and self.config.horizontal_flip
-        export.write_image_classifier(model, self.data.image_shape, self.data.class_names, folder, average_mirrored)
+        data = self.data
+        export.write_image_classifier(
+            model, data.image_shape, data.class_names, folder, average_mirrored, self.half_precision
+        )
 
     def score(self, folder):
         """Return classification metrics of the export on the test split, and its probabilities."""

@@ -137,6 +137,7 @@ class Recipe(recipe.Recipe):
             tokens = self.tokens.tokens(self.tokens.characters(texts, self.config.length))
             return export.tell_class(model(tokens, training=False), self.data.class_names)
 
+        (tell_language,) = export.in_half_precision(model, tell_language)
         export.write_function(tell_language, {"texts": (tf.string, ())}, folder)
 
     def score(self, folder):

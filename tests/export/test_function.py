@@ -72,3 +72,32 @@ def test_batches_join(saved):
         saved[1].predict(series=series)["forecast"],
         atol=1e-6,
     )
+
+
+def test_several_signatures_share_the_weights(tmp_path):
+    model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(200)])
+    inputs = {"numbers": (tf.float32, (300,))}
+    export.write_function(lambda x: {"y": model(x)}, inputs, tmp_path, doubled=lambda x: {"y": 2 * model(x)})
+    numbers = np.random.default_rng(0).normal(size=(3, 300))
+    plain, doubled = (
+        export.SavedFunction(tmp_path, name).predict(numbers=numbers) for name in ("serving_default", "doubled")
+    )
+    np.testing.assert_allclose(doubled["y"], 2 * plain["y"], rtol=1e-6)
+    assert weight_bytes(tmp_path) < 1.05 * 4 * model.count_params()
+
+
+def test_half_precision_halves_the_file_and_answers_as_the_rounded_model(tmp_path):
+    model = keras.Sequential([keras.Input((5, 30)), keras.layers.LSTM(100, use_cudnn=False), keras.layers.Dense(2)])
+    before = model.get_weights()
+    (answer,) = export.in_half_precision(model, lambda series: {"y": model(series)})
+    export.write_function(answer, {"series": (tf.float32, (5, 30))}, tmp_path)
+    series = np.random.default_rng(0).normal(size=(3, 5, 30)).astype("float32")
+    exported = export.SavedFunction(tmp_path).predict(series=series)["y"]
+    np.testing.assert_allclose(exported, model(series), atol=1e-6)
+    for weight, earlier in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, earlier.astype("float16").astype("float32"))
+    assert weight_bytes(tmp_path) < 1.05 * 2 * model.count_params()
+
+
+def weight_bytes(folder):
+    return sum(path.stat().st_size for path in (folder / "variables").iterdir())
