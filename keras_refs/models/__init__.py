@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "convnet": ["conv_classifier"],
+        "gan": ["gan_discriminator", "gan_generator"],
         "linear": ["linear_regression", "logistic_regression"],
         "perceptron": ["mlp"],
         "seq2seq": ["attention_seq2seq", "seq2seq_parts"],

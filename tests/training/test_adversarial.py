@@ -1,0 +1,173 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_refs import gan_discriminator, gan_generator, training
+from keras_refs.training import adversarial
+from tests.checks import POLICIES
+
+SHAPE = (8, 8, 1)
+
+
+def players():
+    keras.utils.set_random_seed(0)
+    generator = gan_generator(6, SHAPE, hidden_units=(), base_filters=4, filters=(3,), kernel_size=3)
+    return generator, gan_discriminator(SHAPE, filters=(4, 8), kernel_size=3)
+
+
+def build(generator_rate=1e-3, discriminator_rate=1e-3, **options):
+    model = training.AdversarialModel(*players(), **options)
+    model.compile(
+        keras.optimizers.Adam(generator_rate, use_ema=True, ema_momentum=0.9),
+        keras.optimizers.Adam(discriminator_rate),
+    )
+    return model
+
+
+def pictures(count=16):
+    return np.random.default_rng(0).uniform(-1, 1, (count, *SHAPE)).astype("float32")
+
+
+def batches(steps, size=16):
+    return tf.data.Dataset.from_tensors(pictures(size)).repeat(steps)
+
+
+def weights_of(model):
+    return [weight.copy() for weight in model.get_weights()]
+
+
+def moved(model, before):
+    return any(np.abs(weight - earlier).max() > 0 for weight, earlier in zip(model.get_weights(), before, strict=True))
+
+
+@pytest.mark.parametrize("loss", adversarial.LOSSES)
+def test_both_players_move(loss):
+    model = build(loss=loss)
+    before = weights_of(model.generator), weights_of(model.discriminator)
+    logs = model.fit(batches(2), verbose=0).history
+    assert moved(model.generator, before[0])
+    assert moved(model.discriminator, before[1])
+    assert set(logs) == {"discriminator_loss", "generator_loss", "real_accuracy", "made_accuracy"}
+    assert np.isfinite([values[-1] for values in logs.values()]).all()
+
+
+def test_each_players_part_leaves_the_others_weights_alone():
+    """With a learning rate of 0 a player stays, whatever the other's part does; statistics of batches aside."""
+    for rates, resting in (((0.0, 1e-2), "generator"), ((1e-2, 0.0), "discriminator")):
+        model = build(*rates)
+        before = [variable.numpy() for variable in getattr(model, resting).trainable_variables]
+        model.fit(batches(3), verbose=0)
+        for variable, earlier in zip(getattr(model, resting).trainable_variables, before, strict=True):
+            np.testing.assert_array_equal(variable, earlier)
+
+
+def test_players_want_opposite_things():
+    """Trained alone, the discriminator tells them apart; trained alone, the generator fools it."""
+    model = build(0.0, 1e-2)
+    logs = model.fit(batches(60), verbose=0).history
+    assert logs["discriminator_loss"][-1] < 0.6
+    model = build(1e-2, 0.0)
+    first = model.fit(batches(5), verbose=0).history["generator_loss"][-1]
+    assert model.fit(batches(60), verbose=0).history["generator_loss"][-1] < first
+
+
+def test_an_undecided_discriminator_costs_log_2():
+    undecided = tf.zeros([5, 1])
+    for loss in adversarial.non_saturating_losses(undecided, undecided):
+        assert float(loss) == pytest.approx(math.log(2))
+
+
+def test_losses_equal_their_formulas():
+    real, made = np.array([[2.0], [0.5]]), np.array([[-1.0], [0.25]])
+    s = 1 / (1 + np.exp(-np.array([real, made])))
+    for smoothing in (0.0, 0.1):
+        on_real = (1 - smoothing) * np.log(s[0]) + smoothing * np.log(1 - s[0])
+        expected = -(on_real.mean() + np.log(1 - s[1]).mean()) / 2, -np.log(s[1]).mean()
+        np.testing.assert_allclose(adversarial.non_saturating_losses(real, made, smoothing), expected, rtol=1e-5)
+    np.testing.assert_allclose(adversarial.hinge_losses(real, made), ((0.25 + 1.25 / 2) / 2, 0.375), rtol=1e-6)
+    np.testing.assert_allclose(adversarial.wasserstein_losses(real, made), (-0.375 - 1.25, 0.375), rtol=1e-6)
+
+
+def test_gradient_penalty_of_a_linear_discriminator_is_known():
+    """The gradient of a linear function is its weights, at every point between the pictures."""
+    images = keras.Input(SHAPE)
+    dense = keras.layers.Dense(1)
+    discriminator = keras.Model(images, dense(keras.layers.Flatten()(images)))
+    model = training.AdversarialModel(players()[0], discriminator, loss="wasserstein", gradient_penalty=7.0)
+    norm = np.linalg.norm(dense.get_weights()[0])
+    penalty = model._penalty(tf.constant(pictures(4)), tf.constant(pictures(4)[::-1]))
+    assert float(penalty) == pytest.approx(7 * (norm - 1) ** 2, rel=1e-4)
+
+
+def test_one_step_is_compiled_for_all_batches_of_a_shape():
+    model, traces = build(), []
+    step = model.train_step
+
+    def counted(images):
+        traces.append(images.shape)
+        return step(images)
+
+    model.train_step = counted
+    model.fit(batches(5), epochs=2, verbose=0)
+    model.fit(batches(3), verbose=0)
+    # Keras traces a step twice, on its own and in a function of several steps.
+    assert len(traces) <= 2
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_precisions(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = build()
+    finally:
+        keras.config.set_dtype_policy(before)
+    scaled = [
+        isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        for optimizer in (model.generator_optimizer, model.discriminator_optimizer)
+    ]
+    assert scaled == [policy == "mixed_float16"] * 2
+    logs = model.fit(batches(3), verbose=0).history
+    assert np.isfinite([values[-1] for values in logs.values()]).all()
+
+
+def test_a_loaded_model_goes_on_as_the_saved_one_would(tmp_path):
+    model = build(loss="hinge", seed=3)
+    model.fit(batches(3), verbose=0)
+    model.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    latents = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
+    np.testing.assert_array_equal(loaded(latents), model(latents))
+    for players in (model, loaded):
+        players.fit(batches(2), verbose=0)
+    for weight, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, expected, atol=1e-6)
+
+
+def test_the_generators_average_is_kept():
+    model = build()
+    model.fit(batches(20), verbose=0)
+    averages = model.generator_optimizer._model_variables_moving_average
+    differences = [
+        np.abs(average.numpy() - variable.numpy()).max()
+        for average, variable in zip(averages, model.generator.trainable_variables, strict=True)
+    ]
+    assert 0 < max(differences) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"loss": "least_squares"}, "'non_saturating', 'hinge', 'wasserstein'"),
+        ({"label_smoothing": 1.0}, r"\[0, 1\)"),
+        ({"loss": "hinge", "label_smoothing": 0.1}, "0 for other losses"),
+        ({"gradient_penalty": -1}, "at least 0"),
+    ],
+)
+def test_bad_arguments(options, match):
+    with pytest.raises(ValueError, match=match) as raised:
+        training.AdversarialModel(*players(), **options)
+    assert "Received: " in str(raised.value)
