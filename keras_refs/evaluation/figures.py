@@ -274,8 +274,10 @@ def save_confusions(confusions, path, most=20):
         most: Confusions to draw.
     """
     frequent = sorted(confusions.items(), key=lambda item: (-item[1], item[0]))[:most]
-    figure = Figure(figsize=(6, 1 + 0.26 * max(1, len(frequent))), layout="constrained")
+    figure = Figure(figsize=(6, 1 + 0.26 * max(4, len(frequent))), layout="constrained")
     axes = figure.subplots()
+    if not frequent:
+        axes.text(0.5, 0.5, "no mistake in the test split", ha="center", va="center", transform=axes.transAxes)
     names = [f"{right or 'nothing'} \N{RIGHTWARDS ARROW} {said or 'nothing'}" for (right, said), _ in frequent]
     axes.barh(range(len(frequent)), [count for _, count in frequent])
     axes.set_yticks(range(len(frequent)), names)

@@ -56,3 +56,33 @@ def test_no_mistakes_at_all(drawn, tmp_path):
         np.zeros((1, 5, 5, 3), np.uint8), np.array([0]), np.eye(2)[:1], NAMES, tmp_path / "x.png"
     )
     assert "0 mistakes on 1" in drawn[0][0].get_suptitle()
+
+
+def test_attention_has_a_panel_a_source_without_the_padding(drawn, tmp_path):
+    attention = np.zeros((2, 5, 4))
+    attention[0, 0, 1] = 1
+    figures.save_attention(["abcd", "ab"], [("X", "Y"), ("Z",)], attention, tmp_path / "attention.png", columns=3)
+    *panels, _bar = drawn[0][0].axes
+    first, second = panels[:2]
+    np.testing.assert_array_equal(first.images[0].get_array(), [[0, 1, 0, 0], [0, 0, 0, 0]])
+    assert second.images[0].get_array().shape == (1, 2)
+    assert [label.get_text() for label in first.get_yticklabels()] == ["X", "Y"]
+    assert not panels[2].axison
+
+
+def test_error_by_length_leaves_out_rare_lengths(drawn, tmp_path):
+    lengths, wrong = [3] * 40 + [5] * 30 + [9], [True] * 10 + [False] * 30 + [True] * 30 + [False]
+    figures.save_error_by_length(lengths, wrong, "words", tmp_path / "length.png")
+    number, share = drawn[0][0].axes
+    assert [bar.get_height() for bar in number.patches] == [40, 30, 1]
+    np.testing.assert_allclose(share.lines[0].get_xydata(), [[3, 0.25], [5, 1]])
+
+
+def test_confusions_name_the_most_frequent_first(drawn, tmp_path):
+    figures.save_confusions({("A", ""): 2, ("", "B"): 7, ("A", "C"): 1}, tmp_path / "confusions.png", most=2)
+    figures.save_confusions({}, tmp_path / "none.png")
+    (axes,), (nothing,) = (figure.axes for figure, _ in drawn)
+    arrow = "\N{RIGHTWARDS ARROW}"
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"nothing {arrow} B", f"A {arrow} nothing"]
+    assert [bar.get_width() for bar in axes.patches] == [7, 2]
+    assert nothing.texts[0].get_text() == "no mistake in the test split"
