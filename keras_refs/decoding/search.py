@@ -6,8 +6,9 @@ came before stays in the decoder's state. Symbol 0 is padding; one symbol, the b
 
 import tensorflow as tf
 
+from keras_refs.models.seq2seq import STATES
+
 PADDING = 0
-_STATES = ("hidden", "cell")
 
 
 def greedy_search(parts, source, boundary, max_steps):
@@ -44,7 +45,7 @@ def greedy_search(parts, source, boundary, max_steps):
             number + 1,
             finished,
             symbol,
-            {name: answer[name] for name in _STATES},
+            {name: answer[name] for name in STATES},
             log_probability,
             length,
             tf.concat([symbols, tf.where(finished, PADDING, symbol)[:, tf.newaxis]], axis=1),
@@ -55,7 +56,7 @@ def greedy_search(parts, source, boundary, max_steps):
         0,
         tf.zeros([batch], tf.bool),
         tf.fill([batch], boundary),
-        {name: known[name] for name in _STATES},
+        {name: known[name] for name in STATES},
         tf.zeros([batch]),
         tf.zeros([batch], tf.int32),
         tf.zeros([batch, 0], tf.int32),
@@ -110,7 +111,7 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
             number + 1,
             finished,
             symbol,
-            {name: tf.gather(answer[name], rows) for name in _STATES},
+            {name: tf.gather(answer[name], rows) for name in STATES},
             log_probability,
             length,
             tf.concat([symbols, tf.where(finished, PADDING, symbol)[:, :, tf.newaxis]], axis=2),
@@ -120,7 +121,7 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
         0,
         tf.zeros([batch, width], tf.bool),
         tf.fill([batch, width], boundary),
-        {name: known[name] for name in _STATES},
+        {name: known[name] for name in STATES},
         tf.where(tf.range(width) == 0, tf.zeros([batch, 1]), -float("inf")),
         tf.zeros([batch, width], tf.int32),
         tf.zeros([batch, width, 0], tf.int32),

@@ -5,6 +5,9 @@ from keras import layers, ops
 
 from keras_refs.models import arguments, heads
 
+STATES = ("hidden", "cell")
+"""Names of the two parts of an LSTM's state."""
+
 
 def attention_seq2seq(
     num_source_symbols=28,
@@ -139,9 +142,6 @@ def seq2seq_parts(model):
         **dict(zip(STATES, after, strict=True)),
     }
     return encoder, keras.Model({"symbol": symbol, **before}, outputs)
-
-
-STATES = ("hidden", "cell")
 
 
 def _check(

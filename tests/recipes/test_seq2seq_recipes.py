@@ -126,3 +126,15 @@ def test_g2p_learns_words_with_all_their_pronunciations(tmp_path):
     assert metrics["history"][1]["loss"] < metrics["history"][0]["loss"]
     answers = export.SavedFunction(metrics["export"]).predict(words=["Rough", ""])
     assert answers["phonemes"][1] == b""
+
+
+def test_few_of_the_positions_that_are_processed_are_padding():
+    """Counted on a fifth of the data; the more there are, the more alike are those of a batch."""
+    recipe = g2p.Recipe(g2p.Config(train_split="train[:20%]", validation_split="test[:1%]", test_split="test[:1%]"))
+    arrays = [
+        tokens.numpy()
+        for inputs, _ in recipe.training_batches(0, recipe.steps_per_epoch)
+        for tokens in (inputs["source"], inputs["target"])
+    ]
+    padding = 1 - sum(map(np.count_nonzero, arrays)) / sum(array.size for array in arrays)
+    assert padding < 0.1, padding
