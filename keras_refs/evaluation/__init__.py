@@ -7,6 +7,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["figures"],
     submod_attrs={
         "classification": ["classification_metrics", "format_classification_metrics", "roc_curve"],
+        "generative": [
+            "frechet_distance",
+            "gaussian_frechet_distance",
+            "kernel_distance",
+            "nearest_examples",
+            "precision_and_recall",
+        ],
         "gradients": ["gradient_norms"],
         "references": ["fit_ngram_classifier", "ridge_predictions"],
         "transcription": ["SequenceAccuracy", "confusions", "transcription_metrics"],
