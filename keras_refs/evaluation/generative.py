@@ -9,8 +9,8 @@ def frechet_distance(real, made):
     """Return the Fréchet distance of two sets of features, each taken for a sample of a Gaussian.
 
     |m - n|^2 + tr(C + D - 2 (C D)^(1/2)), with the means m, n and the covariances C, D: 0 for the same mean and
-    covariance. It is in the units of the features, squared, and it is biased: between two samples of one distribution it
-    is above 0, the more so the smaller they are. Heusel et al. 2017, whose features were another network's.
+    covariance. It is in the units of the features, squared, and biased: between two samples of one distribution it is
+    above 0, the more so the smaller they are. Heusel et al. 2017, whose features were another network's.
 
     Args:
         real: Features `(examples, dimensions)`.
