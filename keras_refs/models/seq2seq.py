@@ -117,7 +117,7 @@ def seq2seq_parts(model):
         steps)`, and the next `hidden` and `cell`.
 
     >>> encoder, step = seq2seq_parts(attention_seq2seq(num_target_symbols=5, embedding_dim=16, units=32))
-    >>> step.output_shape["probabilities"]
+    >>> step.output["probabilities"].shape
     (None, 5)
     """
     named = {layer.name: layer for layer in model.layers}

@@ -26,6 +26,7 @@ class Recipe(abc.ABC):
         loss: Keras loss to train with.
         metrics: Keras metrics to report beside it.
         monitor: Metric of the validation that chooses the best epoch.
+        most_steps_per_execution: Training steps that one call of the compiled function may do.
         scored_on: What its scores are of: the test split, or the rows it was fitted to.
         signatures: Markdown for the model card: what the export takes and returns.
         limits: Markdown for the model card: what the model is not for.
@@ -37,6 +38,7 @@ class Recipe(abc.ABC):
     loss: str
     metrics: tuple = ()
     monitor = "val_loss"
+    most_steps_per_execution = 16
     scored_on = "on the test split"
     signatures: str
     limits: str
@@ -222,7 +224,7 @@ class Recipe(abc.ABC):
             self.loss,
             metrics=list(self.metrics),
             jit_compile=plan.jit_compile,
-            steps_per_execution=training.steps_per_execution(self.steps_per_epoch),
+            steps_per_execution=training.steps_per_execution(self.steps_per_epoch, self.most_steps_per_execution),
         )
         return model
 

@@ -48,6 +48,8 @@ class Seq2SeqRecipe(Recipe):
 
     family = "wide_recurrent"
     monitor = "val_sequence_accuracy"
+    # A step takes a tenth of a second or more, and each of several in a call is traced for itself.
+    most_steps_per_execution = 1
     source_name: str
     target_name: str
     separator = ""

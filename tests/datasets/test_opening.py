@@ -12,7 +12,7 @@ def builder():
 
 
 @pytest.mark.parametrize(
-    "split", ["test[:40]", "test[99%:]", "test[3:7]+train[-5:]", tfds.core.ReadInstruction("test", to=9)]
+    "split", ["test[:40]", "test[99%:]", "test[3:7]+test[-5:]", tfds.core.ReadInstruction("test", to=9)]
 )
 def test_reads_parquet_as_tfds_does(builder, split):
     assert builder.info.file_format is tfds.core.FileFormat.PARQUET
