@@ -43,6 +43,16 @@ def check_save_and_reload(model, inputs, folder):
     np.testing.assert_allclose(keras.saving.load_model(path)(inputs), model(inputs), atol=1e-6)
 
 
+def built_under(policy, build):
+    """Return what `build` builds under a dtype policy; outside all is as before."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        return build()
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def check_dtype_policies(build, inputs, computes=True):
     """Under every policy the variables and the output are float32, and the output is close to float32's.
 
@@ -50,12 +60,7 @@ def check_dtype_policies(build, inputs, computes=True):
     """
     reference = build()
     for policy in POLICIES:
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(policy)
-        try:
-            model = build()
-        finally:
-            keras.config.set_dtype_policy(before)
+        model = built_under(policy, build)
         model.set_weights(reference.get_weights())
         outputs = model(inputs)
         assert outputs.dtype == tf.float32, policy

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.opening import open_builder, open_split
+from keras_refs.datasets.opening import open_builder, open_split, wrong_kind
 from keras_refs.datasets.pipelines import without_autotune
 from keras_refs.errors import UserError
 
@@ -118,11 +118,8 @@ def _image_and_label(builder):
     for usual_name, kind in kinds.items():
         keys = [key for key, feature in features.items() if type(feature) is kind]
         if not keys:
-            listed = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in sorted(features.items()))
-            raise UserError(
-                f"The data set {builder.name!r} has no {usual_name}: image classification needs an Image and a "
-                f"ClassLabel feature. It has: {listed}."
-            )
+            needs = "image classification needs an Image and a ClassLabel feature"
+            raise wrong_kind(builder, f"has no {usual_name}: {needs}")
         found.append(usual_name if usual_name in keys else keys[0])
     return found
 

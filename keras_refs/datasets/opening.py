@@ -35,6 +35,13 @@ def open_builder(name, data_dir, require):
     return builder
 
 
+def wrong_kind(builder, complaint):
+    """Return the `UserError` for a data set of another kind: what it has not, and which features it has."""
+    features = sorted(builder.info.features.items())
+    listed = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in features)
+    return UserError(f"The data set {builder.name!r} {complaint}. It has: {listed}.")
+
+
 def open_split(builder, split):
     """Return a split of a TFDS builder as a `tf.data.Dataset`, in the order of its examples.
 

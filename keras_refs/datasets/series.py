@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_refs.datasets.calendars import parse_times
-from keras_refs.datasets.opening import open_builder, open_split
+from keras_refs.datasets.opening import open_builder, open_split, wrong_kind
 from keras_refs.errors import UserError
 
 
@@ -126,11 +126,7 @@ def _keys(builder):
         if feature.shape is not None and len(feature.shape) <= 1 and np.issubdtype(feature.np_dtype, np.floating)
     ]
     if len(times) != 1 or len(values) != 1:
-        listed = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in sorted(features.items()))
-        raise UserError(
-            f"The data set {builder.name!r} is no series of one text, the time, and one number or vector of numbers. "
-            f"It has: {listed}."
-        )
+        raise wrong_kind(builder, "is no series of one text, the time, and one number or vector of numbers")
     return times[0], values[0]
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.opening import open_builder, open_split
+from keras_refs.datasets.opening import open_builder, open_split, wrong_kind
 from keras_refs.errors import UserError
 
 
@@ -126,8 +126,5 @@ def _keys(builder, with_classes):
         ]
     if len(vectors) != 1 or len(targets) != 1:
         wanted = "a class label" if with_classes else "a number to predict"
-        listed = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in sorted(features.items()))
-        raise UserError(
-            f"The data set {builder.name!r} is no table of one vector of numbers and {wanted}. It has: {listed}."
-        )
+        raise wrong_kind(builder, f"is no table of one vector of numbers and {wanted}")
     return vectors[0], targets[0]

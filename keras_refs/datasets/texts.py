@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.opening import open_builder, open_split
-from keras_refs.errors import UserError
+from keras_refs.datasets.opening import open_builder, open_split, wrong_kind
 
 PADDING, UNKNOWN = 0, 1
 _SPACE = ord(" ")
@@ -93,8 +92,7 @@ def _keys(builder):
     # A class label is no text to TFDS, but a subclass of the same.
     keys[0] = [key for key in keys[0] if key not in keys[1]]
     if [len(found) for found in keys] != [1, 1]:
-        listed = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in sorted(features.items()))
-        raise UserError(f"The data set {builder.name!r} has not one text and one class label. It has: {listed}.")
+        raise wrong_kind(builder, "has not one text and one class label")
     return keys[0][0], keys[1][0]
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.opening import open_builder, open_split
-from keras_refs.errors import UserError
+from keras_refs.datasets.opening import open_builder, open_split, wrong_kind
 
 PADDING, BOUNDARY = 0, 1
 
@@ -77,8 +76,7 @@ def _keys(builder):
     several = [key for key in texts if kinds[key] is not features[key]]
     single = [key for key in texts if kinds[key] is features[key]]
     if [len(single), len(several)] != [1, 1]:
-        listed = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in sorted(features.items()))
-        raise UserError(f"The data set {builder.name!r} has not one text and one sequence of texts. It has: {listed}.")
+        raise wrong_kind(builder, "has not one text and one sequence of texts")
     return single[0], several[0]
 
 
@@ -116,7 +114,11 @@ class Symbols:
             strings: A batch of UTF-8 strings.
             boundary: Whether the boundary follows on the last symbol.
         """
-        split = tf.strings.split(strings, self.separator) if self.separator else _characters(strings)
+        split = (
+            tf.strings.split(strings, self.separator)
+            if self.separator
+            else tf.strings.unicode_split(strings, "UTF-8", errors="replace")
+        )
         flat = split.flat_values
         symbols = tf.constant(self.symbols)
         # Few symbols: comparing with all is simpler than a table, and converters to other formats know it.
@@ -135,10 +137,6 @@ class Symbols:
         """Return the strings of int32 tokens `(..., steps)`."""
         shown = tf.gather(tf.constant(["", "", *self.symbols]), tokens)
         return tf.strings.strip(tf.strings.reduce_join(shown, axis=-1, separator=self.separator))
-
-
-def _characters(strings):
-    return tf.strings.unicode_split(strings, "UTF-8", errors="replace")
 
 
 def to_arrays(symbols, strings, boundary=False):

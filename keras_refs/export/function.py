@@ -19,11 +19,19 @@ def write_function(answer, inputs, folder, **others):
         folder: An existing folder to write into.
         **others: By the name of the signature, what other functions answer to the same inputs.
     """
+    specifications = [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
+    functions = {"serving_default": answer, **others}
+    write_signatures(
+        {name: (_checked(function, inputs), specifications) for name, function in functions.items()}, folder
+    )
+
+
+def write_signatures(signatures, folder):
+    """Write a SavedModel of functions, each with the specifications of its inputs, by the name of the signature."""
     # Not `archive.track`: the archive finds the variables an endpoint uses, and would save tracked ones twice.
     archive = keras.export.ExportArchive()
-    specifications = [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
-    for name, function in {"serving_default": answer, **others}.items():
-        archive.add_endpoint(name, _checked(function, inputs), specifications)
+    for name, (function, specifications) in signatures.items():
+        archive.add_endpoint(name, function, specifications)
     archive.write_out(str(folder), verbose=False)
 
 

@@ -1,11 +1,10 @@
 """SavedModels that name what is in a picture."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_refs.errors import UserError
-from keras_refs.export.function import SavedFunction, in_half_precision, tell_class
+from keras_refs.export.function import SavedFunction, in_half_precision, tell_class, write_signatures
 from keras_refs.export.model_card import read_model_card
 
 
@@ -48,11 +47,11 @@ def write_image_classifier(model, image_shape, class_names, folder, average_mirr
 
     if half_precision:
         classify, classify_encoded = in_half_precision(model, classify, classify_encoded)
-    # Not `archive.track`: the archive finds the variables an endpoint uses, and would save tracked ones twice.
-    archive = keras.export.ExportArchive()
-    archive.add_endpoint("serving_default", classify, [tf.TensorSpec([None, *image_shape], tf.uint8, name="images")])
-    archive.add_endpoint("encoded_images", classify_encoded, [tf.TensorSpec([None], tf.string, name="encoded_images")])
-    archive.write_out(str(folder), verbose=False)
+    signatures = {
+        "serving_default": (classify, [tf.TensorSpec([None, *image_shape], tf.uint8, name="images")]),
+        "encoded_images": (classify_encoded, [tf.TensorSpec([None], tf.string, name="encoded_images")]),
+    }
+    write_signatures(signatures, folder)
 
 
 class SavedImageClassifier(SavedFunction):

@@ -188,20 +188,19 @@ class Seq2SeqRecipe(Recipe):
 
     def score(self, folder):
         """Return error rates of the export's beam and greedy search on the test split, and the best answers."""
-        self._exported = folder
-        test = self.data.test
+        test, self._exported = self.data.test, export.SavedFunction(folder)
         references = [[self._split(target) for target in known] for known in test.targets]
-        best, greedy = self._answers(folder, "k_best", 250), self._answers(folder, "serving_default", 1000)
+        best, greedy = self._answers(export.SavedFunction(folder, "k_best"), 250), self._answers(self._exported, 1000)
         scores = evaluation.transcription_metrics(references, best)
         scores["greedy"] = evaluation.transcription_metrics(references, greedy)
         return scores, {"references": references, "answers": best}
 
-    def _answers(self, folder, signature, batch_size):
-        """Return the symbols that a signature answers to the test split, the best ones of several."""
+    def _answers(self, function, batch_size):
+        """Return the symbols that an export answers to the test split, the best ones of several."""
         sources = self.data.test.sources
         # Together with others of its length a string waits for no longer one.
         order = sorted(range(len(sources)), key=lambda place: len(sources[place]))
-        found = export.SavedFunction(folder, signature).predict(
+        found = function.predict(
             batch_size, outputs=[self.target_name], **{self.source_name: [sources[place] for place in order]}
         )[self.target_name]
         best = found if found.ndim == 1 else found[:, 0]
@@ -216,7 +215,7 @@ class Seq2SeqRecipe(Recipe):
         figures, references, answers = evaluation.figures, predictions["references"], predictions["answers"]
         curves = {"loss": "cross-entropy", "sequence_accuracy": "accuracy of whole sequences"}
         figures.save_learning_curves(history, folder / "learning_curves.png", curves)
-        found = export.SavedFunction(self._exported).predict(**{self.source_name: self.shown})
+        found = self._exported.predict(**{self.source_name: self.shown})
         told = [self._split(answer.decode()) for answer in found[self.target_name]]
         figures.save_attention(self.shown, told, found["attention"], folder / "attention.png")
         lengths = [len(source) for source in self.data.test.sources]

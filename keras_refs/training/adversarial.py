@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_refs.models import arguments
+
 
 def non_saturating_losses(real, made, label_smoothing=0.0):
     """Return the losses of discriminator and generator for logits of real and of made pictures.
@@ -67,9 +69,7 @@ class AdversarialModel(keras.Model):
         **options,
     ):
         super().__init__(**options)
-        if loss not in LOSSES:
-            allowed = ", ".join(map(repr, LOSSES))
-            raise ValueError(f"`loss` must be one of {allowed}. Received: loss={loss!r}")
+        arguments.check_choice("loss", loss, LOSSES)
         if not 0 <= label_smoothing < 1 or (label_smoothing and loss != "non_saturating"):
             raise ValueError(
                 "`label_smoothing` must be a number in [0, 1), and 0 for other losses than the non-saturating one. "

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_refs import gan_discriminator, gan_generator, training
 from keras_refs.training import adversarial
-from tests.checks import POLICIES
+from tests.checks import POLICIES, built_under
 
 SHAPE = (8, 8, 1)
 
@@ -119,12 +119,7 @@ def test_one_step_is_compiled_for_all_batches_of_a_shape():
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_precisions(policy):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        model = build()
-    finally:
-        keras.config.set_dtype_policy(before)
+    model = built_under(policy, build)
     scaled = [
         isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
         for optimizer in (model.generator_optimizer, model.discriminator_optimizer)
