@@ -22,7 +22,7 @@ def write_function(answer, inputs, folder, **others):
     specifications = [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
     functions = {"serving_default": answer, **others}
     write_signatures(
-        {name: (_checked(function, inputs), specifications) for name, function in functions.items()}, folder
+        {name: (checked(function, inputs), specifications) for name, function in functions.items()}, folder
     )
 
 
@@ -60,8 +60,15 @@ def in_half_precision(model, *answers):
     return tuple(map(of, answers))
 
 
-def _checked(answer, inputs):
-    def checked(*values):
+def checked(answer, inputs):
+    """Return a function that first refuses inputs of another rank, without steps, or with numbers that are not finite.
+
+    Args:
+        answer: Function from the checked inputs, in the order of `inputs`.
+        inputs: For each input its name, the dtype, and its shape without the batch; `None` for an axis of any length.
+    """
+
+    def check_and_answer(*values):
         checks = []
         for value, (name, (dtype, shape)) in zip(values, inputs.items(), strict=True):
             value = tf.ensure_shape(value, [None, *shape])
@@ -75,7 +82,7 @@ def _checked(answer, inputs):
         with tf.control_dependencies(checks):
             return answer(*map(tf.identity, values))
 
-    return checked
+    return check_and_answer
 
 
 def tell_class(probabilities, class_names):

@@ -8,13 +8,16 @@ from keras_refs.export.function import SavedFunction, in_half_precision, tell_cl
 from keras_refs.export.model_card import read_model_card
 
 
-def write_image_classifier(model, image_shape, class_names, folder, average_mirrored=False, half_precision=False):
-    """Write an image classifier as a SavedModel with two signatures.
+def write_image_classifier(
+    model, image_shape, class_names, folder, average_mirrored=False, half_precision=False, features=None
+):
+    """Write an image classifier as a SavedModel with two signatures, or three.
 
     `serving_default` takes uint8 `images` `(batch, height, width, channels)`; `encoded_images` takes strings
     `encoded_images` `(batch,)`, each the bytes of a PNG or JPEG file of any size, which is converted to the
     model's channels and resized. Both return `label` int64, `class_name` string, both `(batch,)`, and
-    `probabilities` float32 `(batch, classes)`. A batch may be empty.
+    `probabilities` float32 `(batch, classes)`. `features`, if there is such a model, takes `images` and returns
+    `features`, float32 `(batch, dimensions)`. A batch may be empty.
 
     Args:
         model: A model from raw pixels to class probabilities, built in float32.
@@ -24,18 +27,22 @@ def write_image_classifier(model, image_shape, class_names, folder, average_mirr
         average_mirrored: Whether the answer is the mean of those for the image and for its mirror image: more
             accurate for a model trained on both, at twice the work.
         half_precision: Whether the weights are rounded to float16 and stored so, in half of the space.
+        features: A model from raw pixels to what the classifier compares pictures by, of the same layers.
     """
 
-    def classify(images):
+    def run(network, images):
         # Without the check an image of another rank aborts the whole process inside the convolution.
         images = tf.ensure_shape(images, [None, *image_shape])
         batch = tf.shape(images)[0]
         # oneDNN's convolution refuses an empty batch.
         filled = tf.pad(images, [[0, tf.cast(batch == 0, tf.int32)], [0, 0], [0, 0], [0, 0]])
-        probabilities = model(filled, training=False)
+        return network(filled, training=False)[:batch]
+
+    def classify(images):
+        probabilities = run(model, images)
         if average_mirrored:
-            probabilities = (probabilities + model(tf.reverse(filled, axis=[2]), training=False)) / 2
-        return tell_class(probabilities[:batch], class_names)
+            probabilities = (probabilities + run(model, tf.reverse(images, axis=[2]))) / 2
+        return tell_class(probabilities, class_names)
 
     def decode(encoded):
         image = tf.io.decode_image(encoded, channels=image_shape[-1], expand_animations=False)
@@ -45,11 +52,16 @@ def write_image_classifier(model, image_shape, class_names, folder, average_mirr
     def classify_encoded(encoded_images):
         return classify(tf.map_fn(decode, encoded_images, fn_output_signature=tf.TensorSpec(image_shape, tf.uint8)))
 
+    def describe(images):
+        return {"features": run(features, images)}
+
     if half_precision:
-        classify, classify_encoded = in_half_precision(model, classify, classify_encoded)
+        classify, classify_encoded, describe = in_half_precision(model, classify, classify_encoded, describe)
+    pixels = [tf.TensorSpec([None, *image_shape], tf.uint8, name="images")]
     signatures = {
-        "serving_default": (classify, [tf.TensorSpec([None, *image_shape], tf.uint8, name="images")]),
+        "serving_default": (classify, pixels),
         "encoded_images": (classify_encoded, [tf.TensorSpec([None], tf.string, name="encoded_images")]),
+        **({"features": (describe, pixels)} if features else {}),
     }
     write_signatures(signatures, folder)
 

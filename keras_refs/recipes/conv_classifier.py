@@ -75,3 +75,17 @@ class Recipe(ImageClassification):
             dropout=config.dropout,
             l2=config.l2,
         )
+
+    @property
+    def signatures(self):
+        """What the export takes and returns, as Markdown."""
+        return (
+            f"{super().signatures}\n\n`features` takes `images`, too, and returns `features`, float32 "
+            "`[batch, dimensions]`: what the last layer reads, and\npictures can be compared by."
+        )
+
+    def features(self, model):
+        """Return the model that stops before the last layer."""
+        import keras
+
+        return keras.Model(model.input, model.get_layer("classifier").input)

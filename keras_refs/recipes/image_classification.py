@@ -94,12 +94,22 @@ class ImageClassification(Recipe):
         """Return `(images, one-hot targets)` of the validation split."""
         return datasets.evaluation_batches(self.data.validation, len(self.data.class_names), batch_size=500)
 
+    def features(self, model):
+        """Return the model from pixels to what pictures can be compared by, of the same layers; `None` for none."""
+        return
+
     def write_export(self, model, folder):
         """Write the SavedModel with signatures for pixels and for encoded images."""
         average_mirrored = self.config.average_mirrored and self.config.horizontal_flip
         data = self.data
         export.write_image_classifier(
-            model, data.image_shape, data.class_names, folder, average_mirrored, self.half_precision
+            model,
+            data.image_shape,
+            data.class_names,
+            folder,
+            average_mirrored,
+            self.half_precision,
+            self.features(model),
         )
 
     def score(self, folder):

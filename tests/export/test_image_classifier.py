@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -42,6 +43,25 @@ def expected(model, images):
     labels = probabilities.argmax(axis=1)
     names = np.array([CLASS_NAMES[label].encode() for label in labels])
     return {"label": labels, "class_name": names, "probabilities": probabilities}
+
+
+@pytest.mark.parametrize("half_precision", [False, True])
+def test_features_are_what_the_last_layer_reads(half_precision, images, tmp_path):
+    model = conv_classifier(SHAPE, num_classes=3, filters=(4,), hidden_units=5)
+    hidden = keras.Model(model.input, model.get_layer("hidden").output)
+    options = {"half_precision": half_precision, "features": hidden}
+    export.write_image_classifier(model, SHAPE, CLASS_NAMES, tmp_path, **options)
+    found = export.SavedFunction(tmp_path, "features")
+    for batch in (images, images[:0]):
+        features = found.predict(images=batch)["features"]
+        assert features.shape == (len(batch), 5)
+        np.testing.assert_allclose(features, hidden(batch) if len(batch) else features, atol=1e-4)
+    np.testing.assert_allclose(export.SavedImageClassifier(tmp_path).predict(images), model(images), atol=1e-6)
+
+
+def test_without_features_there_is_no_such_signature(folder):
+    with pytest.raises(UserError, match="does not hold an exported model: 'features'"):
+        export.SavedFunction(folder, "features")
 
 
 def png(image, mode="L"):
