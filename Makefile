@@ -2,14 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: train test parity lint clean
+.PHONY: train test long parity lint clean
 
 train: .venv/ready
 	$(BIN)/python -m keras_refs.train conv_classifier
 
-# The same tests whether or not PyTorch is installed.
+# The same tests whether or not PyTorch is installed. By file, so that what a file's tests share is made once.
 test: .venv/ready
-	$(BIN)/python -m pytest --numprocesses 2 --ignore tests/parity
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --ignore tests/parity --ignore tests/long
+
+# Whole trainings, and the committed models on their whole test splits.
+long: .venv/ready
+	$(BIN)/python -m pytest --numprocesses 2 tests/long
 
 # Without PyTorch no test is left, which pytest counts as a failure.
 parity: .venv/parity
