@@ -1,0 +1,66 @@
+"""Serve exported models over HTTP: `python -m keras_refs.serve saved_models`."""
+
+import sys
+from pathlib import Path
+
+import tyro
+
+from keras_refs import commands
+from keras_refs.errors import UserError
+
+
+def main(arguments=None):
+    """Parse, check and serve; return the exit code."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    command = tyro.cli(_prepare, prog="python -m keras_refs.serve", description=__doc__, args=arguments)
+    return commands.run(_serve, command)
+
+
+def _prepare(
+    root: tyro.conf.Positional[Path],
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    models: str | None = None,
+    batch_size: int = 32,
+    batch_milliseconds: float = 2.0,
+    body_megabytes: float = 16.0,
+    request_seconds: float = 60.0,
+    concurrency: int = 64,
+    poll_seconds: float = 1.0,
+):
+    """Take the command line apart.
+
+    Args:
+        root: Folder of models, each with its versions in folders named by numbers.
+        host: Address to listen on; by default this machine alone can ask.
+        port: Port to listen on.
+        models: Names of the models to serve, separated by commas; all by default.
+        batch_size: Examples of several requests that are computed together at most; 1 computes every request alone.
+        batch_milliseconds: How long the first request of a batch waits for others at most.
+        body_megabytes: Largest body of a request.
+        request_seconds: How long a request may take.
+        concurrency: Requests that are computed or wait for a batch at the same time.
+        poll_seconds: How often to look for new models and versions.
+    """
+    limits = round(body_megabytes * 2**20), request_seconds, concurrency, poll_seconds
+    return root, host, port, models, (batch_size, batch_milliseconds / 1000), limits
+
+
+def _serve(root, host, port, models, batching, limits):
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise UserError("Serving needs more packages: pip install 'keras_refs[serve]'") from error
+    if not root.is_dir():
+        raise UserError(f"The folder of models must exist. Received: {root}")
+    commands.import_tensorflow_quietly()
+    from keras_refs import serving
+
+    names = models.split(",") if models else None
+    batches = serving.Batching(*batching) if batching[0] > 1 else None
+    application = serving.application(serving.Repository(root, names, batches), serving.Limits(*limits))
+    uvicorn.run(application, host=host, port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

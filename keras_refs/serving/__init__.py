@@ -1,0 +1,13 @@
+"""Exported models behind HTTP, with TensorFlow Serving's REST API."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "application": ["Limits", "application"],
+        "repository": ["Repository"],
+        "servable": ["Batching", "Servable"],
+        "rest": ["RequestError"],
+    },
+)

@@ -1,0 +1,244 @@
+"""The web application: TensorFlow Serving's REST API over a repository of models."""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import dataclasses
+import threading
+import time
+
+import prometheus_client
+import tensorflow as tf
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from keras_refs.serving import rest
+from keras_refs.serving.rest import RequestError
+
+METRICS_PATH = "/monitoring/prometheus/metrics"
+"""TensorFlow Serving's."""
+STATUS_OF_ERROR = {
+    tf.errors.InvalidArgumentError: 400,
+    tf.errors.OutOfRangeError: 400,
+    tf.errors.FailedPreconditionError: 400,
+    tf.errors.NotFoundError: 404,
+    tf.errors.ResourceExhaustedError: 429,
+    tf.errors.UnavailableError: 429,
+    tf.errors.DeadlineExceededError: 504,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What a server takes on.
+
+    Attributes:
+        body_bytes: Largest body of a request; more gets 413.
+        seconds: How long a request may take; longer gets 504.
+        concurrency: Requests that are computed or wait for a batch at the same time; more get 429.
+        poll_seconds: How often the folder of models is looked at.
+    """
+
+    body_bytes: int = 16 * 2**20
+    seconds: float = 60.0
+    concurrency: int = 64
+    poll_seconds: float = 1.0
+
+
+def application(repository, limits=None):
+    """Return the ASGI application that serves a repository's models.
+
+    Args:
+        repository: A `Repository`; the application has it look for new models as long as it runs.
+        limits: `Limits`.
+    """
+    limits = limits or Limits()
+    server = _Server(repository, limits)
+    app = FastAPI(
+        title="keras_refs",
+        description="Exported models, by TensorFlow Serving's REST API.",
+        lifespan=lambda _: server.running(),
+    )
+    app.add_exception_handler(RequestError, lambda _, error: _answer(rest.write_error(str(error)), error.status))
+    app.add_exception_handler(
+        HTTPException, lambda _, error: _answer(rest.write_error(error.detail), error.status_code)
+    )
+    app.add_exception_handler(Exception, lambda *_: _answer(rest.write_error("Internal error"), 500))
+
+    @app.get("/health", tags=["server"])
+    def health():
+        """Tell whether every model was looked at; 503 before."""
+        if not server.ready.is_set():
+            raise RequestError("The models are being loaded.", 503)
+        return {"models": repository.names}
+
+    @app.get(METRICS_PATH, tags=["server"])
+    def metrics():
+        """Return Prometheus metrics."""
+        return Response(prometheus_client.generate_latest(server.metrics), media_type="text/plain; version=0.0.4")
+
+    @app.get("/v1/models", tags=["models"])
+    def models():
+        """List the models."""
+        return {"models": repository.names}
+
+    for path in ("/v1/models/{name}", "/v1/models/{name}/versions/{number}"):
+        _add_model_routes(app, server, path)
+    return app
+
+
+def _add_model_routes(app, server, path):
+    many = path.endswith("{number}")
+    parameters = {"responses": _ERRORS, "tags": ["models"], "operation_id": None}
+
+    @app.get(f"{path}/metadata", **{**parameters, "operation_id": f"metadata{'_of_version' * many}"})
+    def metadata(name: str, number: str | None = None):
+        """Return the signatures of a version."""
+        found, servable = server.repository.find(name, _version(number))
+        return {
+            "model_spec": {"name": name, "signature_name": "", "version": str(found)},
+            "metadata": {"signature_def": {"signature_def": servable.metadata}},
+        }
+
+    body = {"required": True, "content": {"application/json": {"schema": _PREDICT}}}
+
+    @app.post(
+        f"{path}:predict",
+        openapi_extra={"requestBody": body},
+        **{**parameters, "operation_id": f"predict{'_of_version' * many}"},
+    )
+    async def predict(request: Request, name: str, number: str | None = None):
+        """Answer with a signature's outputs: `predictions` for `instances`, `outputs` for `inputs`."""
+        return await server.predict(request, name, _version(number))
+
+    @app.get(path, **{**parameters, "operation_id": f"status{'_of_version' * many}"})
+    def status(name: str, number: str | None = None):
+        """Return the state of every version."""
+        return {"model_version_status": server.repository.status(name, _version(number))}
+
+
+_ERRORS = {
+    code: {"description": text, "content": {"application/json": {"schema": {"type": "object"}}}}
+    for code, text in (
+        (400, "A request that does not fit the signature"),
+        (404, "No such model, version or signature"),
+        (413, "Too large a body"),
+        (429, "Too many requests at the same time"),
+        (503, "The version is being loaded"),
+        (504, "It took too long"),
+    )
+}
+_PREDICT = {
+    "type": "object",
+    "properties": {
+        "signature_name": {"type": "string"},
+        "instances": {"type": "array", "items": {}},
+        "inputs": {},
+    },
+    "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
+}
+
+
+class _Server:
+    """What the routes share: threads to compute in, counters, and the thread that looks for new models."""
+
+    def __init__(self, repository, limits):
+        self.repository = repository
+        self.ready = threading.Event()
+        self.metrics = prometheus_client.CollectorRegistry()
+        self._limits = limits
+        self._computing = 0
+        labels = ("model", "status")
+        self._requests = prometheus_client.Counter(
+            "keras_refs_requests", "Requests for predictions", labels, registry=self.metrics
+        )
+        self._seconds = prometheus_client.Histogram(
+            "keras_refs_request_seconds", "Time of an answered request", ("model",), registry=self.metrics
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self):
+        """Look for models and compute, until the server stops."""
+        stop = threading.Event()
+
+        def look():
+            while not stop.is_set():
+                self.repository.update()
+                self.ready.set()
+                stop.wait(self._limits.poll_seconds)
+
+        looking = threading.Thread(target=look, name="repository", daemon=True)
+        looking.start()
+        with concurrent.futures.ThreadPoolExecutor(self._limits.concurrency, "predict") as self._threads:
+            yield
+        stop.set()
+
+    async def predict(self, request, name, number):
+        """Return the response to a request for predictions."""
+        began = time.perf_counter()
+        # Names that no model has are not counted each for itself: anybody can make up any number of them.
+        label = name if name in self.repository.names else "unknown"
+        try:
+            response = await self._predict(request, name, number)
+        except RequestError as error:
+            self._requests.labels(label, error.status).inc()
+            raise
+        self._requests.labels(label, 200).inc()
+        self._seconds.labels(label).observe(time.perf_counter() - began)
+        return response
+
+    async def _predict(self, request, name, number):
+        body = await self._body(request)
+        if self._computing >= self._limits.concurrency:
+            raise RequestError(f"{self._computing} requests are being computed; try again.", 429)
+        self._computing += 1
+        computing = asyncio.get_running_loop().run_in_executor(self._threads, self._compute, body, name, number)
+        # Whoever waits for it or not, a computation takes its place until it is done.
+        computing.add_done_callback(self._one_less)
+        try:
+            return _answer(await asyncio.wait_for(asyncio.shield(computing), self._limits.seconds))
+        except TimeoutError as error:
+            raise RequestError(f"The answer took longer than {self._limits.seconds:g} s.", 504) from error
+
+    def _one_less(self, computing):
+        self._computing -= 1
+        # Nobody may be left to look at it.
+        computing.cancelled() or computing.exception()
+
+    async def _body(self, request):
+        parts, size = [], 0
+        async for part in request.stream():
+            size += len(part)
+            if size > self._limits.body_bytes:
+                raise RequestError(f"The body must have at most {self._limits.body_bytes} bytes.", 413)
+            parts.append(part)
+        return b"".join(parts)
+
+    def _compute(self, body, name, number):
+        _, servable = self.repository.find(name, number)
+        request = rest.read_body(body)
+        signature = servable.signature(request.get("signature_name") or "serving_default")
+        inputs = rest.read_inputs(request, signature.inputs)
+        try:
+            return rest.write_answer(signature(inputs), by_rows="instances" in request)
+        except tf.errors.OpError as error:
+            raise RequestError(_reason(error), STATUS_OF_ERROR.get(type(error), 500)) from error
+
+
+def _reason(error):
+    """Return what a signature refused, without TensorFlow's account of where."""
+    frame = ("Graph execution error", "Detected at node", "<stack traces", "\t [[")
+    told = [line for line in error.message.splitlines() if line and not line.startswith(frame)]
+    return " ".join(told).removeprefix("assertion failed: ") or type(error).__name__
+
+
+def _version(number):
+    if number is None:
+        return None
+    if not (number.isascii() and number.isdecimal() and len(number) < 19):
+        raise RequestError(f"A version is a whole number. Received: {number!r}")
+    return int(number)
+
+
+def _answer(body, status=200):
+    return Response(body, status, media_type="application/json")

@@ -1,0 +1,226 @@
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from starlette.testclient import TestClient
+
+from keras_refs import serve
+from keras_refs.serving import Batching, Limits, Repository, application
+from tests.conftest import REPOSITORY
+from tests.serving import models
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("models")
+    models.write(root / "doubling" / "1")
+    models.write(root / "doubling" / "2", factor=3.0)
+    models.write_texts(root / "texts" / "1")
+    return root
+
+
+@pytest.fixture(scope="module")
+def client(root):
+    limits = Limits(body_bytes=10_000)
+    with TestClient(
+        application(Repository(root, batching=Batching()), limits), raise_server_exceptions=False
+    ) as client:
+        wait_until(lambda: client.get("/health").status_code == 200)
+        yield client
+
+
+def wait_until(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen within 30 s")
+
+
+def test_status(client):
+    (newest, oldest) = client.get("/v1/models/doubling").json()["model_version_status"]
+    assert newest == {"version": "2", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    assert client.get("/v1/models/doubling/versions/1").json() == {"model_version_status": [oldest]}
+    assert client.get("/v1/models").json() == {"models": ["doubling", "texts"]}
+
+
+def test_metadata(client):
+    found = client.get("/v1/models/doubling/versions/1/metadata").json()
+    assert found["model_spec"] == {"name": "doubling", "signature_name": "", "version": "1"}
+    signatures = found["metadata"]["signature_def"]["signature_def"]
+    assert signatures["serving_default"]["inputs"]["numbers"]["dtype"] == "DT_FLOAT"
+    assert client.get("/v1/models/doubling/metadata").json()["model_spec"]["version"] == "2"
+
+
+def test_predict_in_both_formats(client):
+    rows = client.post("/v1/models/doubling:predict", json={"instances": [[1, 2], [3, 4]]}).json()
+    assert rows == {"predictions": [{"products": [3, 6], "sum": 3}, {"products": [9, 12], "sum": 7}]}
+    columns = client.post("/v1/models/doubling:predict", json={"inputs": {"numbers": [[1, 2]]}}).json()
+    assert columns == {"outputs": {"products": [[3, 6]], "sum": [3]}}
+
+
+def test_predict_with_version_and_signature(client):
+    body = {"signature_name": "one_output", "instances": [{"numbers": [1, 2]}]}
+    assert client.post("/v1/models/doubling/versions/1:predict", json=body).json() == {"predictions": [[2, 4]]}
+
+
+def test_strings_and_bytes(client):
+    body = {
+        "instances": [{"words": "é", "loud": True, "times": 3}, {"words": {"b64": "YQ=="}, "loud": False, "times": 4}]
+    }
+    assert client.post("/v1/models/texts:predict", json=body).json() == {
+        "predictions": [
+            {"said": "éé", "raw_bytes": {"b64": "w6k="}, "times": 3},
+            {"said": "aa", "raw_bytes": {"b64": "YQ=="}, "times": 4},
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "message"),
+    [
+        ("nope:predict", {"instances": [1]}, 404, "There is no model 'nope'"),
+        ("doubling/versions/9:predict", {"instances": [1]}, 404, "There is no version 9"),
+        ("doubling/versions/x:predict", {"instances": [1]}, 400, "A version is a whole number"),
+        ("doubling/versions/-1:predict", {"instances": [1]}, 400, "A version is a whole number"),
+        ("doubling:predict", {"signature_name": "no", "instances": [1]}, 400, "There is no signature 'no'"),
+        ("doubling:predict", {"instances": [[1]]}, 400, "must have the shape"),
+        ("doubling:predict", {"instances": [[1, 2], [float("nan"), 3]]}, 400, "must hold finite numbers"),
+        ("doubling:predict", {"instances": [[1e39, 2]]}, 400, "must hold finite numbers"),
+        ("doubling:predict", {"instances": [[0, 2]] * 5000}, 413, "at most 10000 bytes"),
+        ("doubling:classify", {"instances": [[1, 2]]}, 405, "Method Not Allowed"),
+    ],
+)
+def test_errors_are_told_in_json(client, path, body, status, message):
+    answer = client.post(f"/v1/models/{path}", content=json.dumps(body))
+    assert (answer.status_code, list(answer.json())) == (status, ["error"])
+    assert message in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff", b'{"instances": [[1, 2]', b"null", b"[" * 5000, b'{"inputs": {}}']
+)
+def test_bodies_that_make_no_sense(client, body):
+    answer = client.post("/v1/models/doubling:predict", content=body)
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
+
+
+def test_unknown_paths(client):
+    assert client.get("/v2/models").json() == {"error": "Not Found"}
+    assert client.get("/v1/models/..%2Fdoubling").status_code == 404
+
+
+def test_metrics_count_requests(client):
+    client.post("/v1/models/doubling:predict", json={"instances": [[1, 2]]})
+    client.post("/v1/models/made-up:predict", json={"instances": [[1, 2]]})
+    text = client.get("/monitoring/prometheus/metrics").text
+    assert 'keras_refs_requests_total{model="doubling",status="200"}' in text
+    assert 'keras_refs_requests_total{model="unknown",status="404"}' in text
+    assert "made-up" not in text
+
+
+def test_openapi_names_every_route(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {"/v1/models/{name}:predict", "/v1/models/{name}/versions/{number}/metadata", "/health"} <= set(paths)
+    assert "429" in paths["/v1/models/{name}:predict"]["post"]["responses"]
+
+
+class Slow(Repository):
+    """A repository whose signatures answer when they are told to."""
+
+    def __init__(self, root):
+        super().__init__(root)
+        self.go = threading.Event()
+
+    def find(self, name, number=None):
+        self.go.wait()
+        return super().find(name, number)
+
+
+def test_too_many_requests_and_too_long_ones(root):
+    repository = Slow(root)
+    with TestClient(application(repository, Limits(seconds=0.3, concurrency=2))) as client:
+        found = []
+
+        def ask():
+            found.append(client.post("/v1/models/doubling:predict", json={"instances": [[1, 2]]}))
+
+        for _ in range(3):
+            ask()
+        # The first two go on being computed though nobody waits for them any more.
+        assert [answer.status_code for answer in found] == [504, 504, 429]
+        assert "longer than 0.3 s" in found[0].json()["error"]
+        assert "2 requests are being computed" in found[2].json()["error"]
+        repository.go.set()
+        wait_until(lambda: client.get("/health").status_code == 200)
+
+        def answered():
+            ask()
+            return found[-1].status_code == 200
+
+        wait_until(answered)
+
+
+def test_before_the_models_are_loaded(root):
+    class Waiting(Repository):
+        def update(self):
+            go.wait()
+            super().update()
+
+    go = threading.Event()
+    with TestClient(application(Waiting(root))) as client:
+        answer = client.get("/health")
+        assert (answer.status_code, answer.json()) == (503, {"error": "The models are being loaded."})
+        go.set()
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def test_the_command_serves_switches_versions_and_stops(tmp_path):
+    """A new version takes over while clients ask, and SIGTERM ends the process after what it accepted."""
+    root, port = tmp_path / "models", free_port()
+    models.write(root / "doubling" / "1")
+    command = [sys.executable, "-m", "keras_refs.serve", str(root), "--port", str(port), "--poll-seconds", "0.1"]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
+    address = f"http://127.0.0.1:{port}"
+
+    def ask():
+        body = json.dumps({"instances": [[1, 2]]}).encode()
+        with urllib.request.urlopen(f"{address}/v1/models/doubling:predict", body) as answer:
+            return json.load(answer)["predictions"][0]["products"][0]
+
+    def healthy():
+        assert process.poll() is None
+        try:
+            return urllib.request.urlopen(f"{address}/health").status == 200
+        except urllib.error.URLError:
+            return False
+
+    wait_until(healthy)
+    assert ask() == 2
+    models.write(tmp_path / "new", factor=7.0).rename(root / "doubling" / "2")
+    answers = []
+    wait_until(lambda: answers.append(ask()) or answers[-1] == 7)
+    assert set(answers) <= {2, 7}
+    process.send_signal(signal.SIGTERM)
+    message = process.communicate(timeout=30)[1]
+    assert process.returncode in (0, -signal.SIGTERM, 143), message
+    assert "Traceback" not in message
+
+
+def test_mistakes_on_the_command_line(tmp_path, capsys):
+    assert serve.main([str(tmp_path / "nowhere")]) == 2
+    assert "The folder of models must exist" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        serve.main(["--port", "many"])

@@ -1,0 +1,85 @@
+import threading
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_refs.serving import Batching, RequestError, Servable
+from tests.serving import models
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return models.write(tmp_path_factory.mktemp("models") / "1")
+
+
+def ask_together(signature, requests):
+    """Return what each request got, or what it raised."""
+    found, start = [None] * len(requests), threading.Barrier(len(requests))
+
+    def ask(place):
+        start.wait()
+        try:
+            found[place] = signature({"numbers": requests[place]})
+        except tf.errors.OpError as error:
+            found[place] = error
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(requests))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+@pytest.mark.parametrize("batching", [None, Batching(max_batch_size=4)])
+def test_answers_alone(folder, batching):
+    servable = Servable(folder, batching)
+    assert servable.names == ["one_output", "serving_default"]
+    for size in (0, 1, 2, 9):
+        numbers = np.resize(models.NUMBERS, (size, 2))
+        found = servable.signature()({"numbers": numbers})
+        np.testing.assert_array_equal(found["products"], 2 * numbers)
+        np.testing.assert_array_equal(found["sum"], numbers.sum(axis=1))
+
+
+def test_requests_at_the_same_time_are_joined(folder):
+    """As many as fill a batch do not wait until the time is over, which would be an hour."""
+    batching = Batching(max_batch_size=8, timeout_seconds=3600)
+    requests = [np.full((2, 2), number, "float32") for number in range(4)]
+    for request, found in zip(requests, ask_together(Servable(folder, batching).signature(), requests), strict=True):
+        np.testing.assert_array_equal(found["products"], 2 * request)
+
+
+def test_a_bad_request_does_not_spoil_its_batch(folder):
+    batching = Batching(max_batch_size=4, timeout_seconds=3600)
+    requests = [np.full((1, 2), value, "float32") for value in (1, np.nan, 3, 4)]
+    found = ask_together(Servable(folder, batching).signature(), requests)
+    assert isinstance(found.pop(1), tf.errors.InvalidArgumentError)
+    assert [answer["products"][0, 0] for answer in found] == [2, 6, 8]
+
+
+def test_what_differs_in_length_is_not_joined(tmp_path):
+    from keras_refs import export
+
+    def mean(series):
+        return {"mean": tf.reduce_mean(series, axis=1)}
+
+    export.write_function(mean, {"series": (tf.float32, (None,))}, tmp_path)
+    # A batch of one request would wait for an hour.
+    signature = Servable(tmp_path, Batching(timeout_seconds=3600)).signature()
+    for steps in (1, 5):
+        assert signature({"series": np.ones((1, steps), "float32")})["mean"] == [1]
+
+
+def test_metadata_are_the_signatures(folder):
+    found = Servable(folder).metadata["serving_default"]
+    assert found["inputs"]["numbers"]["dtype"] == "DT_FLOAT"
+    assert [dim["size"] for dim in found["inputs"]["numbers"]["tensor_shape"]["dim"]] == ["-1", "2"]
+    assert set(found["outputs"]) == {"products", "sum"}
+    assert found["method_name"] == "tensorflow/serving/predict"
+
+
+def test_an_unknown_signature(folder):
+    with pytest.raises(RequestError, match="no signature 'no'. The model has: one_output, serving_default"):
+        Servable(folder).signature("no")
