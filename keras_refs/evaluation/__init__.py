@@ -4,12 +4,14 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["figures"],
+    submodules=["figures", "pictures"],
     submod_attrs={
         "classification": ["classification_metrics", "format_classification_metrics", "roc_curve"],
         "generative": [
+            "evenness",
             "frechet_distance",
             "gaussian_frechet_distance",
+            "generative_metrics",
             "kernel_distance",
             "nearest_examples",
             "precision_and_recall",

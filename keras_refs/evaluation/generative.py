@@ -5,6 +5,24 @@ from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 
 
+def generative_metrics(real, made):
+    """Return `frechet_distance`, `kernel_distance`, `precision` and `recall` of made examples' features by name."""
+    precision, recall = precision_and_recall(real, made)
+    return {
+        "frechet_distance": frechet_distance(real, made),
+        "kernel_distance": kernel_distance(real, made),
+        "precision": precision,
+        "recall": recall,
+    }
+
+
+def evenness(shares):
+    """Return how evenly shares are spread: their entropy over that of equal shares, from 0 to 1."""
+    shares = np.asarray(shares, "float64")
+    known = shares[shares > 0]
+    return float(-(known * np.log(known)).sum() / np.log(len(shares)))
+
+
 def frechet_distance(real, made):
     """Return the Fréchet distance of two sets of features, each taken for a sample of a Gaussian.
 

@@ -103,6 +103,10 @@ class Recipe(recipe.Recipe):
         inputs = {"sequence": (tf.float32, (None, 2))}
         export.write_function(lambda sequence: model(sequence, training=False), inputs, folder)
 
+    def examples(self):
+        """Return the first test sequence."""
+        return {"serving_default": {"sequence": self.data.test.sequences[:1]}}
+
     def score(self, folder):
         """Return the scores of both networks, and what they answer."""
         test = self.data.test

@@ -89,3 +89,8 @@ class Recipe(ImageClassification):
         import keras
 
         return keras.Model(model.input, model.get_layer("classifier").input)
+
+    def examples(self):
+        """Return the first test image."""
+        examples = super().examples()
+        return {**examples, "features": examples["serving_default"]}

@@ -112,6 +112,14 @@ class ImageClassification(Recipe):
             self.features(model),
         )
 
+    def examples(self):
+        """Return the first test image, as pixels and as a PNG file."""
+        import tensorflow as tf
+
+        images = self.data.test.images[:1]
+        encoded = [tf.io.encode_png(images[0]).numpy()]
+        return {"serving_default": {"images": images}, "encoded_images": {"encoded_images": encoded}}
+
     def score(self, folder):
         """Return classification metrics of the export on the test split, and its probabilities."""
         model = export.SavedImageClassifier(folder)

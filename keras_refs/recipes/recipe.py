@@ -90,6 +90,14 @@ class Recipe(abc.ABC):
         """Return the network to export, which must have the same weights and run on any device."""
         return self.build_model()
 
+    def exported_part(self, model):
+        """Return the part of a trained model whose weights are exported."""
+        return model
+
+    def after_epoch(self, model, run):
+        """Return a function of the epoch that returns further metrics of it; `None` for none."""
+        return
+
     @abc.abstractmethod
     def training_batches(self, first_step, last_step):
         """Return the `tf.data.Dataset` of these training steps, counted over all epochs."""
@@ -101,6 +109,10 @@ class Recipe(abc.ABC):
     @abc.abstractmethod
     def write_export(self, model, folder):
         """Write the trained model, rebuilt in float32, as a SavedModel."""
+
+    @abc.abstractmethod
+    def examples(self):
+        """Return the inputs of an example by name, for each signature of the export by name."""
 
     @abc.abstractmethod
     def score(self, folder):
@@ -155,13 +167,14 @@ class Recipe(abc.ABC):
         with export.new_version(Path(export_dir) / self.name) as version:
             # In float32: clients may lack the hardware that the training's precision wants.
             export_model = self.build_export_model()
-            export_model.set_weights(model.get_weights())
+            export_model.set_weights(self.exported_part(model).get_weights())
             self.write_export(export_model, version.path)
+            export.write_warm_up(version.path, self.name, self.examples())
             scores, predictions = self.score(version.path)
             metrics = {
                 "test": scores,
                 "best_epoch": history.best_epoch() + 1,
-                "parameters": model.count_params(),
+                "parameters": export_model.count_params(),
                 "seconds": round(sum(epoch["seconds"] for epoch in history.epochs), 1),
                 "history": history.epochs,
                 "cross_validation": self.cross_validate(plan),
@@ -193,6 +206,7 @@ class Recipe(abc.ABC):
             checkpoints=checkpoints,
             patience=self.config.patience,
             log_dir=run.logs,
+            after_epoch=self.after_epoch(model, run),
         )
         for message in checkpoints.restore_best():
             print(message)
@@ -200,33 +214,39 @@ class Recipe(abc.ABC):
 
     def compiled_model(self, plan):
         """Return the network, compiled for training as a `ComputePlan` says."""
-        import keras
-
-        config = self.config
-        learning_rate = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=config.learning_rate / 10,
-            warmup_target=config.learning_rate,
-            warmup_steps=self.steps_per_epoch,
-            decay_steps=max(1, (config.epochs - 1) * self.steps_per_epoch),
-        )
         with plan.scope():
             try:
                 model = self.build_model()
             except ValueError as error:
                 raise UserError(str(error)) from error
-        model.compile(
-            keras.optimizers.Adam(
-                learning_rate,
-                clipnorm=config.clip_norm or None,
-                use_ema=config.average_epochs > 0,
-                ema_momentum=training.ema_momentum(config.average_epochs, self.steps_per_epoch),
-            ),
-            self.loss,
-            metrics=list(self.metrics),
-            jit_compile=plan.jit_compile,
-            steps_per_execution=training.steps_per_execution(self.steps_per_epoch, self.most_steps_per_execution),
-        )
+        options = {
+            "jit_compile": plan.jit_compile,
+            "steps_per_execution": training.steps_per_execution(self.steps_per_epoch, self.most_steps_per_execution),
+        }
+        self._compile(model, **options)
         return model
+
+    def _compile(self, model, **options):
+        model.compile(self._optimizer(), self.loss, metrics=list(self.metrics), **options)
+
+    def _optimizer(self, **options):
+        """Return Adam with the settings' learning rate, its schedule, limit and average; `options` take precedence."""
+        import keras
+
+        config = self.config
+        learning_rate = options.pop("learning_rate", config.learning_rate)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=learning_rate / 10,
+            warmup_target=learning_rate,
+            warmup_steps=self.steps_per_epoch,
+            decay_steps=max(1, (config.epochs - 1) * self.steps_per_epoch),
+        )
+        usual = {
+            "clipnorm": config.clip_norm or None,
+            "use_ema": config.average_epochs > 0,
+            "ema_momentum": training.ema_momentum(config.average_epochs, self.steps_per_epoch),
+        }
+        return keras.optimizers.Adam(schedule, **{**usual, **options})
 
     def _card(self, metrics, ran_on):
         return {

@@ -140,6 +140,10 @@ class Recipe(recipe.Recipe):
         (tell_language,) = export.in_half_precision(model, tell_language)
         export.write_function(tell_language, {"texts": (tf.string, ())}, folder)
 
+    def examples(self):
+        """Return the first test piece."""
+        return {"serving_default": {"texts": self.data.test.texts[:1]}}
+
     def score(self, folder):
         """Return the scores of the export on the test pieces, beside those of a linear model, and its probabilities."""
         test, class_names = self.data.test, self.data.class_names

@@ -186,6 +186,10 @@ class Seq2SeqRecipe(Recipe):
 
         export.write_function(greedy, {self.source_name: (tf.string, ())}, folder, k_best=k_best)
 
+    def examples(self):
+        """Return one of the sources that are drawn."""
+        return {signature: {self.source_name: [self.shown[0]]} for signature in ("serving_default", "k_best")}
+
     def score(self, folder):
         """Return error rates of the export's beam and greedy search on the test split, and the best answers."""
         test, self._exported = self.data.test, export.SavedFunction(folder)

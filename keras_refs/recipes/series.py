@@ -185,11 +185,17 @@ class SeriesRecipe(Recipe):
         }
         export.write_function(forecast, inputs, folder)
 
+    def examples(self):
+        """Return the first test window."""
+        return {"serving_default": {"series": self.data.test.values[:1], "time": self._test_times()[:1]}}
+
+    def _test_times(self):
+        return np.datetime_as_string(self.data.test.times.astype("datetime64[h]"), unit="m")
+
     def score(self, folder):
         """Return the scores of the export on the test windows beside those of the references, and the forecasts."""
         test = self.data.test
-        times = np.datetime_as_string(test.times.astype("datetime64[h]"), unit="m")
-        forecasts = export.SavedFunction(folder).predict(series=test.values, time=times)["forecast"]
+        forecasts = export.SavedFunction(folder).predict(series=test.values, time=self._test_times())["forecast"]
         references = self.reference_forecasts()
         scores = evaluation.regression_metrics(test.targets, forecasts, references)
         return scores, {self.name: forecasts, **references}

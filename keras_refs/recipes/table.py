@@ -89,3 +89,7 @@ class TableRecipe(Recipe):
             {"features": (tf.float32, (len(self.data.feature_names),))},
             folder,
         )
+
+    def examples(self):
+        """Return the first row."""
+        return {"serving_default": {"features": self.data.test.features[:1]}}

@@ -7,6 +7,7 @@ import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.protobuf import saved_model_pb2
 
+from keras_refs import export
 from keras_refs.serving.rest import RequestError
 
 
@@ -28,7 +29,7 @@ class Batching:
 
 
 class Servable:
-    """A SavedModel that answers requests for its signatures.
+    """A SavedModel that answers requests for its signatures, and has answered those it brings for warming up.
 
     Args:
         folder: A version folder.
@@ -42,6 +43,8 @@ class Servable:
         self._loaded = tf.saved_model.load(str(folder))
         self.metadata = _signature_definitions(folder)
         self._signatures = {name: _Signature(found, batching) for name, found in self._loaded.signatures.items()}
+        for name, inputs in export.read_warm_up(folder):
+            self.signature(name)(inputs)
 
     @property
     def names(self):

@@ -110,6 +110,14 @@ class AdversarialModel(keras.Model):
         super().compile(optimizer=None, auto_scale_loss=False, **options)
 
     @property
+    def optimized(self):
+        """Each optimizer with the variables it trains; the first counts the steps."""
+        return [
+            (self.generator_optimizer, self.generator.trainable_variables),
+            (self.discriminator_optimizer, self.discriminator.trainable_variables),
+        ]
+
+    @property
     def metrics(self):
         """Both losses and accuracies, as means over an epoch."""
         return list(self._means.values())
@@ -121,7 +129,7 @@ class AdversarialModel(keras.Model):
     def train_step(self, images):
         """Update the discriminator on a batch of real pictures and as many made ones, then the generator."""
         images = tf.cast(images[0] if isinstance(images, tuple) else images, self.discriminator.input.dtype)
-        latents = keras.random.normal((tf.shape(images)[0], self.generator.input.shape[1]), seed=self._seeds)
+        latents = tf.random.stateless_normal([tf.shape(images)[0], self.generator.input.shape[1]], self._seed())
         # One pass of the generator serves both players.
         with tf.GradientTape() as generator_tape:
             made = self.generator(latents, training=True)
@@ -131,17 +139,22 @@ class AdversarialModel(keras.Model):
                 made_logits = self.discriminator(given, training=True)
                 loss, _ = self._loss_of_each(real_logits, made_logits)
                 loss += self._penalty(images, given)
-                scaled = self.discriminator_optimizer.scale_loss(loss)
+                scaled = _scaled(self.discriminator_optimizer, loss)
             with generator_tape.stop_recording():
                 self._update(self.discriminator, self.discriminator_optimizer, tape, scaled)
             _, generator_loss = self._loss_of_each(real_logits, self.discriminator(made, training=True))
-            scaled = self.generator_optimizer.scale_loss(generator_loss)
+            scaled = _scaled(self.generator_optimizer, generator_loss)
         self._update(self.generator, self.generator_optimizer, generator_tape, scaled)
         self._means["discriminator_loss"].update_state(loss)
         self._means["generator_loss"].update_state(generator_loss)
         self._means["real_accuracy"].update_state(tf.cast(real_logits > 0, tf.float32))
         self._means["made_accuracy"].update_state(tf.cast(made_logits <= 0, tf.float32))
         return self.get_metrics_result()
+
+    def _seed(self):
+        """Return the seed of a draw: another one for every draw, and on every replica."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.random.experimental.stateless_fold_in(tf.cast(self._seeds.next(), tf.int64), replica)
 
     def _loss_of_each(self, real, made):
         options = {}
@@ -153,7 +166,7 @@ class AdversarialModel(keras.Model):
         """Return the gradient penalty between real and made pictures, pair by pair; 0 for the other losses."""
         if self._settings["loss"] != "wasserstein":
             return 0.0
-        shares = keras.random.uniform((tf.shape(images)[0], 1, 1, 1), seed=self._seeds, dtype=made.dtype)
+        shares = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], self._seed(), dtype=made.dtype)
         between = images + shares * (made - images)
         with tf.GradientTape() as tape:
             tape.watch(between)
@@ -195,6 +208,11 @@ class AdversarialModel(keras.Model):
     def compile_from_config(self, config):
         """Compile with the optimizers that `get_compile_config` describes."""
         self.compile(**{name: keras.saving.deserialize_keras_object(given) for name, given in config.items()})
+
+
+def _scaled(optimizer, loss):
+    """Return the loss to differentiate: the gradients of all replicas are summed."""
+    return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 _PLAYERS = ("generator", "discriminator")

@@ -47,23 +47,23 @@ class Checkpoints:
 
     Args:
         directory: Folder of the checkpoints; it must exist.
-        model: A compiled model. Its weights, the states of its random generators, its optimizer and `history`
-            are saved.
-        steps_per_epoch: Steps an epoch; steps are counted by the optimizer.
+        model: A compiled model. Its weights, the states of its random generators, its optimizers and `history` are
+            saved. A model of several optimizers lists them in `optimized`, as `AdversarialModel` does.
+        steps_per_epoch: Steps an epoch; steps are counted by the first optimizer.
         monitor: Metric of the validation that the best epoch is chosen by, as `History` says.
     """
 
     def __init__(self, directory, model, steps_per_epoch, monitor):
         self.directory = Path(directory)
         self.history = History(monitor)
-        self._optimizer = model.optimizer
+        self._optimized = getattr(model, "optimized", None) or [(model.optimizer, model.trainable_variables)]
         self._steps_per_epoch = steps_per_epoch
+        for optimizer, trained in self._optimized:
+            optimizer.build(trained)
         # Not `model=model`: that would miss the generators' states, which Dropout draws its masks from.
-        self._optimizer.build(model.trainable_variables)
-        self._model = model
         variables = {
             "model": [variable.value for variable in _state(model)],
-            "optimizer": [variable.value for variable in self._optimizer.variables],
+            "optimizer": [variable.value for optimizer, _ in self._optimized for variable in optimizer.variables],
         }
         self._variables = tf.train.Checkpoint(**variables)
         self._everything = tf.train.Checkpoint(**variables, history=self.history)
@@ -71,7 +71,7 @@ class Checkpoints:
     @property
     def step(self):
         """Training steps done so far."""
-        return int(self._optimizer.iterations.value.numpy())
+        return int(self._optimized[0][0].iterations.value.numpy())
 
     def save(self):
         """Write a checkpoint of this step and remove those no longer needed."""
@@ -102,7 +102,8 @@ class Checkpoints:
         """
         best = (self.history.best_epoch() + 1) * self._steps_per_epoch
         passed_over = self._restore_first([best, *reversed(self._saved_steps())], self._variables)
-        self._optimizer.finalize_variable_values(self._model.trainable_variables)
+        for optimizer, trained in self._optimized:
+            optimizer.finalize_variable_values(trained)
         return passed_over
 
     def _restore_first(self, steps, checkpoint):

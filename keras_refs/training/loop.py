@@ -25,6 +25,16 @@ class _StopOnDivergence(keras.callbacks.Callback):
             raise TrainingDivergedError(f"{bad[0]} became {logs[bad[0]]} at {when}")
 
 
+class _MeasureEveryEpoch(keras.callbacks.Callback):
+    def __init__(self, measure):
+        super().__init__()
+        self._measure = measure
+
+    def on_epoch_end(self, epoch, logs=None):
+        # The callbacks that follow are given the same dictionary.
+        logs.update(self._measure(epoch))
+
+
 class _SaveEveryEpoch(keras.callbacks.Callback):
     def __init__(self, checkpoints):
         super().__init__()
@@ -70,7 +80,7 @@ class _StopOnSignal(keras.callbacks.Callback):
             raise Interrupted(self._received[0])
 
 
-def fit(model, batches, steps_per_epoch, epochs, validation, checkpoints, patience, log_dir):
+def fit(model, batches, steps_per_epoch, epochs, validation, checkpoints, patience, log_dir, after_epoch=None):
     """Train from the step the checkpoints were restored to, until the last epoch or early stopping.
 
     Args:
@@ -78,10 +88,11 @@ def fit(model, batches, steps_per_epoch, epochs, validation, checkpoints, patien
         batches: Function of `(first_step, last_step)` that returns the `tf.data.Dataset` of these steps.
         steps_per_epoch: Steps an epoch.
         epochs: Epochs in all, those of before a resume included.
-        validation: `tf.data.Dataset` that every epoch is validated on.
+        validation: `tf.data.Dataset` that every epoch is validated on; `None` if `after_epoch` does it.
         checkpoints: `Checkpoints` of the run, restored if it is resumed.
         patience: Epochs without a better validation score after which training stops.
         log_dir: Folder for TensorBoard's logs.
+        after_epoch: Function of the epoch, counted from 0, that returns further metrics of it.
 
     Raises:
         TrainingDivergedError: If the loss becomes NaN or infinite; the last good checkpoint is kept.
@@ -90,12 +101,13 @@ def fit(model, batches, steps_per_epoch, epochs, validation, checkpoints, patien
     with collected() as received:
         callbacks = [
             _StopOnDivergence(),
+            *([_MeasureEveryEpoch(after_epoch)] if after_epoch else []),
             _SaveEveryEpoch(checkpoints),
             _StopEarly(checkpoints.history, patience),
             _StopOnSignal(checkpoints, received, steps_per_epoch),
             keras.callbacks.TensorBoard(log_dir, write_graph=False),
         ]
-        if averages_weights(model.optimizer):
+        if model.optimizer and averages_weights(model.optimizer):
             callbacks.append(keras.callbacks.SwapEMAWeights())
 
         def fit_until(last_epoch):

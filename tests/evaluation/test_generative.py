@@ -74,3 +74,16 @@ def test_nearest_examples():
     distances, places = evaluation.nearest_examples(made, real)
     np.testing.assert_allclose(distances, [2, 0])
     np.testing.assert_array_equal(places, [1, 2])
+
+
+def test_evenness_of_shares():
+    assert evaluation.evenness([0.25] * 4) == pytest.approx(1)
+    assert evaluation.evenness([1, 0, 0]) == 0
+    assert evaluation.evenness([0.5, 0.5, 0, 0]) == pytest.approx(0.5)
+
+
+def test_metrics_of_the_same_features():
+    found = evaluation.generative_metrics(normal(200), normal(200))
+    assert found["frechet_distance"] == pytest.approx(0, abs=1e-9)
+    assert (found["precision"], found["recall"]) == (1, 1)
+    assert set(found) == {"frechet_distance", "kernel_distance", "precision", "recall"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_refs import export, recipes
+from keras_refs import export, recipes, serving
 from keras_refs.evaluate import recipe_on
 from tests.conftest import REPOSITORY
 
@@ -34,3 +34,12 @@ def test_reaches_the_score_it_claims(folder):
 def test_models_are_committed():
     committed = {folder.parent.name for folder in MODELS}
     assert committed == set(recipes.NAMES)
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.parent.name)
+def test_brings_a_request_for_every_signature_to_warm_up_with(folder):
+    servable = serving.Servable(folder)
+    requests = export.read_warm_up(folder)
+    assert sorted(name for name, _ in requests) == servable.names
+    for name, inputs in requests:
+        assert servable.signature(name)(inputs)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_refs import export
 from keras_refs.serving import Batching, RequestError, Servable
 from tests.serving import models
 
@@ -60,8 +61,6 @@ def test_a_bad_request_does_not_spoil_its_batch(folder):
 
 
 def test_what_differs_in_length_is_not_joined(tmp_path):
-    from keras_refs import export
-
     def mean(series):
         return {"mean": tf.reduce_mean(series, axis=1)}
 
@@ -83,3 +82,12 @@ def test_metadata_are_the_signatures(folder):
 def test_an_unknown_signature(folder):
     with pytest.raises(RequestError, match="no signature 'no'. The model has: one_output, serving_default"):
         Servable(folder).signature("no")
+
+
+def test_a_version_that_cannot_answer_its_own_request_is_not_served(tmp_path):
+    models.write(tmp_path / "1")
+    export.write_warm_up(
+        tmp_path / "1", "doubling", {"serving_default": {"numbers": np.array([[1.0, np.inf]], "float32")}}
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        Servable(tmp_path / "1")

@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -8,6 +10,7 @@ import tensorflow as tf
 from keras_refs import gan_discriminator, gan_generator, training
 from keras_refs.training import adversarial
 from tests.checks import POLICIES, built_under
+from tests.conftest import REPOSITORY
 
 SHAPE = (8, 8, 1)
 
@@ -166,3 +169,91 @@ def test_bad_arguments(options, match):
     with pytest.raises(ValueError, match=match) as raised:
         training.AdversarialModel(*players(), **options)
     assert "Received: " in str(raised.value)
+
+
+class Run:
+    """A small game with everything `fit` needs, in a folder of its own."""
+
+    STEPS = 3
+
+    def __init__(self, folder):
+        self.folder, self.model = folder, build()
+        self.checkpoints = training.Checkpoints(folder, self.model, self.STEPS, "distance")
+
+    def batches(self, first_step, last_step):
+        return tf.data.Dataset.range(first_step, last_step).map(lambda step: pictures() * tf.cast(step, tf.float32) / 9)
+
+    def fit(self, epochs, logs):
+        def after_epoch(epoch):
+            return {"distance": abs(epoch - 1.0)}
+
+        training.fit(self.model, self.batches, self.STEPS, epochs, None, self.checkpoints, 100, logs, after_epoch)
+
+    def state(self):
+        optimizers = [optimizer for optimizer, _ in self.model.optimized]
+        variables = [*self.model.variables, *(variable for optimizer in optimizers for variable in optimizer.variables)]
+        return [np.asarray(variable) for variable in variables]
+
+
+def test_a_run_that_goes_on_ends_like_an_unbroken_one(tmp_path):
+    for name in ("unbroken", "broken"):
+        (tmp_path / name).mkdir()
+    unbroken = Run(tmp_path / "unbroken")
+    unbroken.fit(3, tmp_path / "logs")
+    Run(tmp_path / "broken").fit(1, tmp_path / "logs")
+    resumed = Run(tmp_path / "broken")
+    assert resumed.checkpoints.restore_latest() == []
+    assert resumed.checkpoints.step == Run.STEPS
+    resumed.fit(3, tmp_path / "logs")
+    for value, expected in zip(resumed.state(), unbroken.state(), strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+    assert resumed.checkpoints.history.best_epoch() == 1
+    assert [epoch["distance"] for epoch in resumed.checkpoints.history.epochs] == [1, 0, 1]
+
+
+def test_the_best_epoch_comes_back_with_the_generators_average(tmp_path):
+    run = Run(tmp_path)
+    run.fit(3, tmp_path / "logs")
+    before = weights_of(run.model.generator)
+    assert run.checkpoints.restore_best() == []
+    assert run.checkpoints.step == 2 * Run.STEPS
+    assert moved(run.model.generator, before)
+    averages = run.model.generator_optimizer._model_variables_moving_average
+    for variable, average in zip(run.model.generator.trainable_variables, averages, strict=True):
+        np.testing.assert_array_equal(variable, average)
+
+
+MIRRORED = """
+import sys, numpy as np, keras, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from tests.training import test_adversarial as the
+
+def step(strategy):
+    with strategy.scope():
+        model = the.training.AdversarialModel(*the.players())
+        for variable in model.generator.trainable_variables:
+            variable.assign(0 * variable)
+        model.compile(keras.optimizers.SGD(0.0), keras.optimizers.SGD(0.5))
+    model.fit(the.batches(1), verbose=0)
+    return model.discriminator.get_weights()
+
+mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+assert mirrored.num_replicas_in_sync == 2
+one, two = step(tf.distribute.get_strategy()), step(mirrored)
+for weight, expected in zip(two, one):
+    np.testing.assert_allclose(weight, expected, atol=1e-6)
+
+with mirrored.scope():
+    model = the.build()
+seeds = mirrored.experimental_local_results(tf.function(lambda: mirrored.run(model._seed))())
+assert not np.array_equal(*seeds), "both replicas draw the same latents"
+before = the.weights_of(model.generator), the.weights_of(model.discriminator)
+model.fit(the.batches(3), verbose=0)
+assert the.moved(model.generator, before[0]) and the.moved(model.discriminator, before[1])
+"""
+
+
+def test_two_replicas_do_together_what_one_device_does():
+    """Two logical CPUs stand for two GPUs. A generator at rest, all zeros, makes the same picture of all latents."""
+    subprocess.run([sys.executable, "-c", MIRRORED], cwd=REPOSITORY, check=True)

@@ -1,0 +1,152 @@
+"""Measure the server: batching, overhead, start.
+
+    python benchmarks/serving.py
+
+Server and clients run on this machine. Clients ask with one example a request, over connections they keep open. For
+g2p and conv_classifier, servers with and without batching are asked in turns by 32 clients at the same time, so that a
+machine that slows down slows down both; then one client's median is compared with calling the signature in process.
+"""
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from keras_refs import commands, datasets, storage, training
+
+MODELS = Path(__file__).parents[1] / "saved_models"
+
+
+@contextlib.contextmanager
+def server(*options):
+    """Start a server and yield its port and the seconds until all models answered."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "keras_refs.serve", MODELS, "--port", port, "--concurrency", 128, *options]
+    process = subprocess.Popen(list(map(str, command)))
+    try:
+        while status(port) != 200:
+            if process.poll() is not None:
+                raise SystemExit("the server ended")
+            time.sleep(0.05)
+        yield port, time.perf_counter() - began
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def status(port):
+    """Return the status of the server's health, or 0 if it does not listen yet."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def ask(port, name, bodies, seconds):
+    """Ask one request after the other for some time; return the seconds of each."""
+    connection, times, end = http.client.HTTPConnection("127.0.0.1", port), [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        body = bodies[len(times) % len(bodies)]
+        began = time.perf_counter()
+        connection.request("POST", f"/v1/models/{name}:predict", body)
+        answer = connection.getresponse()
+        content = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"{name}: {answer.status} {content[:200]!r}")
+        times.append(time.perf_counter() - began)
+    connection.close()
+    return times
+
+
+def rate(port, name, bodies, clients, seconds):
+    """Return the requests a second that so many clients get answered."""
+    counts = [0] * clients
+
+    def client(number):
+        counts[number] = len(ask(port, name, bodies[number:] + bodies[:number], seconds))
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / seconds
+
+
+def in_process(name, inputs, calls):
+    """Return the median seconds of calling the signature with one example."""
+    import tensorflow as tf
+
+    signature, times = tf.saved_model.load(str(MODELS / name / "1")).signatures["serving_default"], []
+    (key,) = signature.structured_input_signature[1]
+    for number in range(calls):
+        example = tf.constant(inputs[number % len(inputs) : number % len(inputs) + 1])
+        began = time.perf_counter()
+        answer = signature(**{key: example})
+        _ = [tensor.numpy() for tensor in answer.values()]
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[calls // 4 :])
+
+
+def main():
+    """Measure and print; with `--output`, write the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clients", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8.0, help="of a round")
+    parser.add_argument("--output")
+    arguments = parser.parse_args()
+    commands.import_tensorflow_quietly()
+    words = datasets.load_transcriptions("cmudict", splits=("test",) * 3).test.sources[:200]
+    images = datasets.load_image_split("fashion_mnist")[0].images[:200]
+    inputs = {"g2p": np.array(words, dtype=object), "conv_classifier": images}
+    device = training.detect_device()
+    found = {"device": device.name, "cores": len(os.sched_getaffinity(0)), "clients": arguments.clients, "models": {}}
+    for name, examples in inputs.items():
+        bodies = [json.dumps({"instances": [example]}) for example in examples.tolist()]
+        with server("--batch-size", 1) as (alone, _), server() as (batched, seconds):
+            rates = {alone: [], batched: []}
+            for _ in range(arguments.rounds + 1):
+                for port, measured in rates.items():
+                    measured.append(rate(port, name, bodies, arguments.clients, arguments.seconds))
+            single = {port: statistics.median(ask(port, name, bodies, 5)[20:]) for port in rates}
+        called = in_process(name, examples, 400)
+        found["models"][name] = {
+            "requests_per_second": {
+                "alone": round(statistics.median(rates[alone][1:]), 1),
+                "batched": round(statistics.median(rates[batched][1:]), 1),
+            },
+            "ratio": round(statistics.median(np.divide(rates[batched], rates[alone])[1:]), 2),
+            "one_client_milliseconds": {
+                "alone": round(1e3 * single[alone], 2),
+                "batched": round(1e3 * single[batched], 2),
+                "in_process": round(1e3 * called, 2),
+            },
+        }
+        print(f"{name}: {found['models'][name]}")
+    with server() as (_, seconds):
+        found["start_seconds"] = round(seconds, 1)
+    print(f"start to all models: {found['start_seconds']} s")
+    if arguments.output:
+        storage.write_json(arguments.output, found)
+
+
+if __name__ == "__main__":
+    main()
