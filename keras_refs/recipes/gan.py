@@ -2,7 +2,8 @@
 
     python -m keras_refs.train gan
 
-To be measured.
+It is not listed yet, and no model of it is committed: with these settings a run of one seed took 50 minutes on two CPU
+cores, its pictures' classifier-FID was 27.9 (noise 233, training pictures 0.3), their precision 0.67 and recall 0.66.
 """
 
 import dataclasses
@@ -43,7 +44,7 @@ class Config(settings.DataSettings):
     """Channels of the small picture that the generator enlarges."""
     generator_filters: tuple[settings.Count, ...] = (128, 64)
     """Output channels of the generator's transposed convolutions but the last."""
-    discriminator_filters: tuple[settings.Count, ...] = (48, 96, 192)
+    discriminator_filters: tuple[settings.Count, ...] = (64, 128)
     """Output channels of the discriminator's convolutions."""
     kernel_size: settings.Count = 4
     """Height and width of every kernel in pixels."""
@@ -55,13 +56,13 @@ class Config(settings.DataSettings):
     """How far below 1 the target for real pictures is; non-saturating loss alone."""
     gradient_penalty: settings.NotNegative = 10.0
     """Factor of the gradient penalty; Wasserstein loss alone."""
-    epochs: settings.Count = 22
+    epochs: settings.Count = 25
     """Passes over the training split."""
     batch_size: settings.Count = 64
     """Real pictures a training step, over all devices together."""
     learning_rate: settings.Positive = 4e-4
     """The generator's highest learning rate; it rises for an epoch and falls to zero along a cosine."""
-    discriminator_learning_rate: settings.Positive = 4e-4
+    discriminator_learning_rate: settings.Positive = 8e-4
     """The discriminator's."""
     patience: settings.Count = 1000
     """Epochs without a better validation score after which training stops."""

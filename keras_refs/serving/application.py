@@ -51,6 +51,9 @@ def application(repository, limits=None):
     Args:
         repository: A `Repository`; the application has it look for new models as long as it runs.
         limits: `Limits`.
+
+    Its `state.answer` is a function of a body, the name of a model and a version or `None`, that returns the body of
+    the answer or raises `RequestError`.
     """
     limits = limits or Limits()
     server = _Server(repository, limits)
@@ -84,6 +87,7 @@ def application(repository, limits=None):
 
     for path in ("/v1/models/{name}", "/v1/models/{name}/versions/{number}"):
         _add_model_routes(app, server, path)
+    app.state.answer = server.answer
     return app
 
 
@@ -192,7 +196,7 @@ class _Server:
         if self._computing >= self._limits.concurrency:
             raise RequestError(f"{self._computing} requests are being computed; try again.", 429)
         self._computing += 1
-        computing = asyncio.get_running_loop().run_in_executor(self._threads, self._compute, body, name, number)
+        computing = asyncio.get_running_loop().run_in_executor(self._threads, self.answer, body, name, number)
         # Whoever waits for it or not, a computation takes its place until it is done.
         computing.add_done_callback(self._one_less)
         try:
@@ -214,7 +218,8 @@ class _Server:
             parts.append(part)
         return b"".join(parts)
 
-    def _compute(self, body, name, number):
+    def answer(self, body, name, number):
+        """Return the body of the answer to a body."""
         _, servable = self.repository.find(name, number)
         request = rest.read_body(body)
         signature = servable.signature(request.get("signature_name") or "serving_default")
