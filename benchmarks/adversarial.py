@@ -29,10 +29,7 @@ def two_tapes(generator, discriminator, config):
     import tensorflow as tf
 
     cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
-    optimizers = (
-        keras.optimizers.Adam(config.learning_rate, beta_1=0.5),
-        keras.optimizers.Adam(config.learning_rate, 0.5),
-    )
+    optimizers = [keras.optimizers.Adam(config.learning_rate, beta_1=0.5) for _ in range(2)]
 
     @tf.function
     def step(images):

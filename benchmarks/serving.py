@@ -121,7 +121,7 @@ def main():
     found = {"device": device.name, "cores": len(os.sched_getaffinity(0)), "clients": arguments.clients, "models": {}}
     for name, examples in inputs.items():
         bodies = [json.dumps({"instances": [example]}) for example in examples.tolist()]
-        with server("--batch-size", 1) as (alone, _), server() as (batched, seconds):
+        with server("--batch-size", 1) as (alone, _), server() as (batched, _):
             rates = {alone: [], batched: []}
             for _ in range(arguments.rounds + 1):
                 for port, measured in rates.items():

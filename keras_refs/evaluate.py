@@ -12,7 +12,6 @@ from keras_refs.errors import UserError
 
 def main(arguments=None):
     """Parse, check and score; return the exit code."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
     command = tyro.cli(_prepare, prog="python -m keras_refs.evaluate", description=__doc__, args=arguments)
     return commands.run(_evaluate, command)
 

@@ -85,6 +85,13 @@ def checked(answer, inputs):
     return check_and_answer
 
 
+def answer_batch(network, batch):
+    """Return a network's outputs for a batch, also for an empty one, which oneDNN's convolution refuses."""
+    size = tf.shape(batch)[0]
+    filled = tf.pad(batch, [[0, tf.cast(size == 0, tf.int32)]] + [[0, 0]] * (len(batch.shape) - 1))
+    return network(filled, training=False)[:size]
+
+
 def tell_class(probabilities, class_names):
     """Return what the signature of a classifier answers: `label`, `class_name` and `probabilities`.
 

@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_refs.errors import UserError
-from keras_refs.export.function import SavedFunction, in_half_precision, tell_class, write_signatures
+from keras_refs.export.function import SavedFunction, answer_batch, in_half_precision, tell_class, write_signatures
 from keras_refs.export.model_card import read_model_card
 
 
@@ -32,11 +32,7 @@ def write_image_classifier(
 
     def run(network, images):
         # Without the check an image of another rank aborts the whole process inside the convolution.
-        images = tf.ensure_shape(images, [None, *image_shape])
-        batch = tf.shape(images)[0]
-        # oneDNN's convolution refuses an empty batch.
-        filled = tf.pad(images, [[0, tf.cast(batch == 0, tf.int32)], [0, 0], [0, 0], [0, 0]])
-        return network(filled, training=False)[:batch]
+        return answer_batch(network, tf.ensure_shape(images, [None, *image_shape]))
 
     def classify(images):
         probabilities = run(model, images)

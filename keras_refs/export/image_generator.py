@@ -2,13 +2,13 @@
 
 import tensorflow as tf
 
-from keras_refs.export.function import checked, write_signatures
+from keras_refs.export.function import answer_batch, checked, in_half_precision, write_signatures
 
 MOST = 10_000
 """Pictures that one call of `sample` draws at most: a number is easily sent, and would take all memory."""
 
 
-def write_image_generator(generator, folder, prepare=lambda *functions: functions):
+def write_image_generator(generator, folder, half_precision=False):
     """Write a generator of pictures as a SavedModel with two signatures.
 
     `serving_default` takes `latents`, float32 `(batch, latent_dim)`, standard normal numbers; `sample` takes two
@@ -19,16 +19,13 @@ def write_image_generator(generator, folder, prepare=lambda *functions: function
     Args:
         generator: A model from latents to pixel values from -1 to 1, built in float32.
         folder: An existing folder to write into.
-        prepare: Function of both signatures' functions that returns those to write, such as `in_half_precision`.
+        half_precision: Whether the weights are rounded to float16 and stored so, in half of the space.
     """
     latent_dim = generator.input.shape[1]
     inputs = {"latents": (tf.float32, (latent_dim,))}
 
     def make(latents):
-        batch = tf.shape(latents)[0]
-        # oneDNN's convolution refuses an empty batch.
-        filled = tf.pad(latents, [[0, tf.cast(batch == 0, tf.int32)], [0, 0]])
-        return {"images": to_pixels(generator(filled, training=False)[:batch])}
+        return {"images": to_pixels(answer_batch(generator, latents))}
 
     def sample(seed, count):
         message = f"`count` must be from 0 to {MOST}. Received:"
@@ -41,11 +38,10 @@ def write_image_generator(generator, folder, prepare=lambda *functions: function
         )
         return {**make(latents), "latents": latents}
 
-    make, sample = prepare(make, sample)
-    signatures = {
-        "serving_default": (checked(make, inputs), [tf.TensorSpec([None, latent_dim], tf.float32, name="latents")]),
-        "sample": (sample, [tf.TensorSpec([], tf.int64, name="seed"), tf.TensorSpec([], tf.int32, name="count")]),
-    }
+    functions = in_half_precision(generator, make, sample) if half_precision else (make, sample)
+    latents = tf.TensorSpec([None, latent_dim], tf.float32, name="latents")
+    scalars = [tf.TensorSpec([], tf.int64, name="seed"), tf.TensorSpec([], tf.int32, name="count")]
+    signatures = {"serving_default": (checked(functions[0], inputs), [latents]), "sample": (functions[1], scalars)}
     write_signatures(signatures, folder)
 
 

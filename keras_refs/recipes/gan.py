@@ -8,32 +8,20 @@ cores, its pictures' classifier-FID was 27.9 (noise 233, training pictures 0.3),
 
 import dataclasses
 import functools
-from typing import Annotated, Literal
-
-from annotated_types import Ge
+from typing import Literal
 
 from keras_refs import datasets, evaluation, export, models, training
 from keras_refs.errors import UserError
-from keras_refs.recipes import recipe, settings
+from keras_refs.recipes import image_classification, recipe, settings
 
 SHEET = 8, 5
 """Columns and rows of a sheet of pictures."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(settings.DataSettings):
+class Config(image_classification.PictureSettings):
     """Settings of the recipe."""
 
-    dataset: str = "fashion_mnist"
-    """TFDS name of an image-classification data set; its labels are not learned from."""
-    train_split: str = "train"
-    """TFDS split or slice to train on."""
-    test_split: str = "test"
-    """TFDS split or slice to compare with, once, at the end."""
-    validation_fraction: settings.Fraction = 0.05
-    """Share of the training split that is held out to choose the best epoch."""
-    image_size: Annotated[int, Ge(0)] = 0
-    """Height and width to resize to in pixels; 0 keeps the data set's size."""
     classifier: str = "saved_models/conv_classifier/1"
     """Folder of an exported conv_classifier of these pictures, in whose features they are compared."""
     latent_dim: settings.Count = 100
@@ -101,20 +89,12 @@ class Recipe(recipe.Recipe):
 
     def load_data(self):
         """Return the `datasets.ImageDataset` the settings name, if the classifier takes its pictures."""
-        config = self.config
-        data = datasets.load_image_classification(
-            config.dataset,
-            config.data_dir,
-            config.train_split,
-            config.test_split,
-            config.validation_fraction,
-            config.image_size,
-        )
+        data = self.config.load()
         taken = self._judge[1].image_shape
         if taken != data.image_shape:
             raise UserError(
                 f"--classifier must take pictures of {data.image_shape}. "
-                f"Received: {config.classifier}, which takes those of {taken}"
+                f"Received: {self.config.classifier}, which takes those of {taken}"
             )
         return data
 
@@ -220,7 +200,7 @@ class Recipe(recipe.Recipe):
 
     def write_export(self, model, folder):
         """Write the SavedModel, with float16 weights."""
-        export.write_image_generator(model, folder, functools.partial(export.in_half_precision, model))
+        export.write_image_generator(model, folder, half_precision=True)
 
     def examples(self):
         """Return one draw of latents."""

@@ -12,8 +12,8 @@ from keras_refs.recipes.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageSettings(settings.DataSettings):
-    """Settings of every recipe that names what is in a picture."""
+class PictureSettings(settings.DataSettings):
+    """Settings of every recipe that learns from pictures."""
 
     dataset: str = "fashion_mnist"
     """TFDS name of an image-classification data set."""
@@ -25,6 +25,18 @@ class ImageSettings(settings.DataSettings):
     """Share of the training split that is held out to choose the best epoch."""
     image_size: Annotated[int, Ge(0)] = 0
     """Height and width to resize to in pixels; 0 keeps the data set's size."""
+
+    def load(self):
+        """Return the `datasets.ImageDataset` that the settings name."""
+        return datasets.load_image_classification(
+            self.dataset, self.data_dir, self.train_split, self.test_split, self.validation_fraction, self.image_size
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSettings(PictureSettings):
+    """Settings of every recipe that names what is in a picture."""
+
     horizontal_flip: bool = True
     """Mirror every other training image."""
     shift: Annotated[int, Ge(0)] = 1
@@ -66,15 +78,7 @@ class ImageClassification(Recipe):
 
     def load_data(self):
         """Return the `datasets.ImageDataset` the settings name."""
-        config = self.config
-        return datasets.load_image_classification(
-            config.dataset,
-            config.data_dir,
-            config.train_split,
-            config.test_split,
-            config.validation_fraction,
-            config.image_size,
-        )
+        return self.config.load()
 
     def training_batches(self, first_step, last_step):
         """Return shuffled, augmented `(images, one-hot targets)`."""

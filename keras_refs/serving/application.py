@@ -51,9 +51,6 @@ def application(repository, limits=None):
     Args:
         repository: A `Repository`; the application has it look for new models as long as it runs.
         limits: `Limits`.
-
-    Its `state.answer` is a function of a body, the name of a model and a version or `None`, that returns the body of
-    the answer or raises `RequestError`.
     """
     limits = limits or Limits()
     server = _Server(repository, limits)
@@ -87,15 +84,15 @@ def application(repository, limits=None):
 
     for path in ("/v1/models/{name}", "/v1/models/{name}/versions/{number}"):
         _add_model_routes(app, server, path)
-    app.state.answer = server.answer
     return app
 
 
 def _add_model_routes(app, server, path):
-    many = path.endswith("{number}")
-    parameters = {"responses": _ERRORS, "tags": ["models"], "operation_id": None}
+    def described(name):
+        suffix = "_of_version" if path.endswith("{number}") else ""
+        return {"responses": _ERRORS, "tags": ["models"], "operation_id": name + suffix}
 
-    @app.get(f"{path}/metadata", **{**parameters, "operation_id": f"metadata{'_of_version' * many}"})
+    @app.get(f"{path}/metadata", **described("metadata"))
     def metadata(name: str, number: str | None = None):
         """Return the signatures of a version."""
         found, servable = server.repository.find(name, _version(number))
@@ -106,16 +103,12 @@ def _add_model_routes(app, server, path):
 
     body = {"required": True, "content": {"application/json": {"schema": _PREDICT}}}
 
-    @app.post(
-        f"{path}:predict",
-        openapi_extra={"requestBody": body},
-        **{**parameters, "operation_id": f"predict{'_of_version' * many}"},
-    )
+    @app.post(f"{path}:predict", openapi_extra={"requestBody": body}, **described("predict"))
     async def predict(request: Request, name: str, number: str | None = None):
         """Answer with a signature's outputs: `predictions` for `instances`, `outputs` for `inputs`."""
         return await server.predict(request, name, _version(number))
 
-    @app.get(path, **{**parameters, "operation_id": f"status{'_of_version' * many}"})
+    @app.get(path, **described("status"))
     def status(name: str, number: str | None = None):
         """Return the state of every version."""
         return {"model_version_status": server.repository.status(name, _version(number))}
@@ -196,7 +189,7 @@ class _Server:
         if self._computing >= self._limits.concurrency:
             raise RequestError(f"{self._computing} requests are being computed; try again.", 429)
         self._computing += 1
-        computing = asyncio.get_running_loop().run_in_executor(self._threads, self.answer, body, name, number)
+        computing = asyncio.get_running_loop().run_in_executor(self._threads, self._compute, body, name, number)
         # Whoever waits for it or not, a computation takes its place until it is done.
         computing.add_done_callback(self._one_less)
         try:
@@ -218,8 +211,7 @@ class _Server:
             parts.append(part)
         return b"".join(parts)
 
-    def answer(self, body, name, number):
-        """Return the body of the answer to a body."""
+    def _compute(self, body, name, number):
         _, servable = self.repository.find(name, number)
         request = rest.read_body(body)
         signature = servable.signature(request.get("signature_name") or "serving_default")

@@ -11,13 +11,18 @@ from keras_refs.serving.servable import Servable
 
 @dataclasses.dataclass
 class Version:
-    """A version of a model: its folder, its state in TensorFlow Serving's words, and why it is not available."""
+    """A version of a model: its files when they were read, and then what they hold or why they cannot be loaded."""
 
-    folder: Path
     stamp: tuple
-    state: str = "START"
-    error: str = ""
     servable: Servable | None = None
+    error: str | None = None
+
+    @property
+    def state(self):
+        """TensorFlow Serving's word for it."""
+        if self.servable:
+            return "AVAILABLE"
+        return "LOADING" if self.error is None else "END"
 
 
 class Repository:
@@ -70,18 +75,19 @@ class Repository:
         return models
 
     def _load(self, versions, number, folder):
-        stamp = _stamp(folder)
         before = versions.get(number)
-        if before and (before.servable or before.stamp == stamp):
+        if before and before.servable:
             return
-        version = versions[number] = Version(folder, stamp, "LOADING")
+        stamp = _stamp(folder)
+        if before and before.stamp == stamp:
+            return
+        version = versions[number] = Version(stamp)
         try:
             self._require_inside(folder)
             version.servable = Servable(folder, self._batching)
-            version.state = "AVAILABLE"
         # Whatever is wrong with one folder must not keep the others from being served.
         except Exception as error:
-            version.state, version.error = "END", first_line(error)
+            version.error = first_line(error)
 
     def _require_inside(self, folder):
         for path in (folder, *folder.rglob("*")):
@@ -114,7 +120,10 @@ class Repository:
             {
                 "version": str(number),
                 "state": version.state,
-                "status": {"error_code": "UNKNOWN" if version.error else "OK", "error_message": version.error},
+                "status": {
+                    "error_code": "OK" if version.error is None else "UNKNOWN",
+                    "error_message": version.error or "",
+                },
             }
             for number, version in sorted(self._versions(name, number).items(), reverse=True)
         ]

@@ -176,9 +176,8 @@ def _json(content):
 def _values(name, array):
     if array.dtype != object:
         return array.tolist()
-    if name.endswith("_bytes"):
-        return np.vectorize(_encoded, otypes=[object])(array).tolist() if array.size else array.tolist()
-    return np.vectorize(_text, otypes=[object])(array).tolist() if array.size else array.tolist()
+    as_json = np.vectorize(_encoded if name.endswith("_bytes") else _text, otypes=[object])
+    return as_json(array).tolist()
 
 
 def _text(string):

@@ -44,7 +44,7 @@ def test_values_become_pixels():
 
 def test_in_half_of_the_space_the_model_is_rounded_with_the_export(tmp_path):
     model = generator()
-    export.write_image_generator(model, tmp_path, lambda *functions: export.in_half_precision(model, *functions))
+    export.write_image_generator(model, tmp_path, half_precision=True)
     images = export.SavedFunction(tmp_path).predict(latents=latents())["images"]
     np.testing.assert_array_equal(images, export.to_pixels(model(latents())))
     stored = tf.train.load_checkpoint(str(tmp_path / "variables" / "variables"))
