@@ -23,7 +23,7 @@ from keras_refs import commands, evaluation, export, storage, training
 from keras_refs.recipes import gan
 
 
-def two_tapes(generator, discriminator, config):
+def two_tapes(generator, discriminator, config, num_classes):
     """Return a training step as examples have it."""
     import keras
     import tensorflow as tf
@@ -32,11 +32,13 @@ def two_tapes(generator, discriminator, config):
     optimizers = [keras.optimizers.Adam(config.learning_rate, beta_1=0.5) for _ in range(2)]
 
     @tf.function
-    def step(images):
+    def step(images, classes):
         latents = tf.random.normal([tf.shape(images)[0], config.latent_dim])
+        drawn = tf.argmax(latents[:, :num_classes], axis=-1)
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             made = generator(latents, training=True)
-            real_logits, made_logits = discriminator(images, training=True), discriminator(made, training=True)
+            real_logits = discriminator({"images": images, "classes": classes}, training=True)
+            made_logits = discriminator({"images": made, "classes": drawn}, training=True)
             generator_loss = cross_entropy(tf.ones_like(made_logits), made_logits)
             discriminator_loss = cross_entropy(tf.ones_like(real_logits), real_logits)
             discriminator_loss += cross_entropy(tf.zeros_like(made_logits), made_logits)
@@ -63,11 +65,11 @@ def throughput(recipe, plan, rounds, steps):
         return lambda batches: model.fit(batches, verbose=0, shuffle=False)
 
     model = recipe.compiled_model(float32)
-    example = two_tapes(model.generator, model.discriminator, recipe.config)
+    example = two_tapes(model.generator, model.discriminator, recipe.config, len(recipe.data.class_names))
 
     def run_example(batches):
-        for images in batches:
-            example(images)
+        for images, classes in batches:
+            example(images, classes)
 
     ways = {
         "ours": ours(plan),
@@ -121,7 +123,7 @@ def main():
     arguments = parser.parse_args()
     commands.import_tensorflow_quietly()
     device, cores = training.detect_device(), len(os.sched_getaffinity(0))
-    recipe = gan.Recipe(gan.Config())
+    recipe = gan.Recipe(gan.Config(class_conditional=not arguments.as_printed))
     plan = training.choose_compute(device, recipe.family)
     print(f"{device.name}, {cores} cores. {plan.describe()}")
     if arguments.as_printed:

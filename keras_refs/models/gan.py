@@ -3,7 +3,7 @@
 import math
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from keras_refs.models import arguments, heads
 
@@ -17,6 +17,7 @@ def gan_generator(
     kernel_size=5,
     batch_normalization=True,
     negative_slope=0.2,
+    num_classes=None,
     name="gan_generator",
 ):
     """Build the network that makes pictures of random numbers.
@@ -38,6 +39,9 @@ def gan_generator(
         kernel_size: Height and width of every kernel in pixels.
         batch_normalization: Whether to normalise after every layer but the last, which then has no bias.
         negative_slope: The slope a of the leaky ReLU for negative numbers, in [0, 1).
+        num_classes: Classes of pictures, at most `latent_dim`. The latents' class, as `latent_classes` reads it, is one
+            more input of the first layer then: no picture has to lie between a shoe and a shirt because its latents do.
+            `None` to leave the classes to the generator.
         name: Name of the model.
 
     Returns:
@@ -46,7 +50,8 @@ def gan_generator(
     Raises:
         ValueError: If an argument is out of its range, or the picture's sides cannot be halved so often.
 
-    Source: Goodfellow et al. 2014, "Generative adversarial nets"; with convolutions: Radford, Metz & Chintala 2016.
+    Source: Goodfellow et al. 2014, "Generative adversarial nets"; with convolutions: Radford, Metz & Chintala 2016;
+    with classes: Mirza & Osindero 2014.
 
     Differs from the listing (C4) it repairs:
 
@@ -78,6 +83,14 @@ def gan_generator(
     latents = keras.Input((latent_dim,), name="latents")
     small = height // enlarged, width // enlarged, base_filters
     x = latents
+    if num_classes is not None:
+        arguments.check_integer("num_classes", num_classes, minimum=1)
+        if num_classes > latent_dim:
+            raise ValueError(
+                f"`num_classes` must be at most `latent_dim`, {latent_dim}. Received: num_classes={num_classes!r}"
+            )
+        chosen = ops.one_hot(latent_classes(latents, num_classes), num_classes)
+        x = layers.Concatenate(name="latents_and_class")([latents, chosen])
     for place, units in enumerate((*hidden_units, math.prod(small)), start=1):
         x = finished(layers.Dense(units, use_bias=not batch_normalization, name=f"dense{place}")(x), place)
     x = layers.Reshape(small, name="small_picture")(x)
@@ -100,13 +113,16 @@ def gan_discriminator(
     kernel_size=5,
     dropout=0.0,
     negative_slope=0.2,
+    num_classes=None,
     name="gan_discriminator",
 ):
     """Build the network that tells real pictures from made ones.
 
-    Convolutions of stride 2, each followed by a leaky ReLU, f(x) = max(x, a x), and one dense unit.
+    Convolutions of stride 2, each followed by a leaky ReLU, f(x) = max(x, a x), and one dense unit, w x + b. With
+    classes the weights w are the sum of some that all share and some of the picture's class.
 
-    Input: `images`, `(batch, *image_shape)`, float32, pixel values from -1 (black) to 1. Output: `(batch, 1)`, a logit,
+    Input: `images`, `(batch, *image_shape)`, float32, pixel values from -1 (black) to 1; with `num_classes` a
+    dictionary of these and `classes`, `(batch,)`, int32, from 0 to num_classes - 1. Output: `(batch, 1)`, a logit,
     positive for real; its logistic function is the probability. In the dtype of the variables (float32 under a
     mixed-precision policy).
 
@@ -119,6 +135,7 @@ def gan_discriminator(
         kernel_size: Height and width of every kernel in pixels.
         dropout: Share of activations dropped after every convolution while training, in [0, 1).
         negative_slope: The slope a of the leaky ReLU for negative numbers, in [0, 1).
+        num_classes: Classes of pictures, if it is told them; `None` if it is not.
         name: Name of the model.
 
     Returns:
@@ -127,7 +144,8 @@ def gan_discriminator(
     Raises:
         ValueError: If an argument is out of its range.
 
-    Source: Goodfellow et al. 2014, "Generative adversarial nets"; with convolutions: Radford, Metz & Chintala 2016.
+    Source: Goodfellow et al. 2014, "Generative adversarial nets"; with convolutions: Radford, Metz & Chintala 2016;
+    with classes: Miyato & Koyama 2018, "cGANs with projection discriminator".
 
     Differs from the listing (C4) it repairs: it reads as many channels as the generator makes, and its output is a
     logit: the logarithm of a sigmoid loses its gradient where the player is sure.
@@ -143,8 +161,26 @@ def gan_discriminator(
         x = layers.Conv2D(count, kernel_size, 2, padding="same", name=f"convolution{place}")(x)
         x = layers.LeakyReLU(negative_slope, name=f"activation{place}")(x)
         x = layers.Dropout(dropout, name=f"dropout{place}")(x) if dropout else x
-    logit = layers.Dense(1, dtype=heads.full_precision(), name="logit")(layers.Flatten(name="flatten")(x))
-    return keras.Model(images, logit, name=name)
+    x = layers.Flatten(name="flatten")(x)
+    full_precision = heads.full_precision()
+    logit = layers.Dense(1, dtype=full_precision, name="logit")(x)
+    if num_classes is None:
+        return keras.Model(images, logit, name=name)
+    arguments.check_integer("num_classes", num_classes, minimum=1)
+    classes = keras.Input((), dtype="int32", name="classes")
+    weights = layers.Embedding(num_classes, x.shape[-1], name="class_weights")(classes)
+    of_class = layers.Dot(axes=-1, dtype=full_precision, name="class_logit")([x, weights])
+    logits = layers.Add(dtype=full_precision, name="logits")([logit, of_class])
+    return keras.Model({"images": images, "classes": classes}, logits, name=name)
+
+
+def latent_classes(latents, num_classes):
+    """Return the class of the picture that latents stand for, int32 `(batch,)`.
+
+    It is the place of the greatest of their first `num_classes` numbers: of standard normal latents, all classes are
+    equally frequent.
+    """
+    return ops.argmax(latents[:, :num_classes], axis=-1)
 
 
 def _check(image_shape, filters, kernel_size, negative_slope):

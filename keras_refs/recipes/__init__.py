@@ -15,6 +15,7 @@ NAMES = (
     "conv_classifier",
     "date_normalisation",
     "g2p",
+    "gan",
     "linear_regression",
     "logistic_regression",
     "lstm_classifier",

@@ -38,19 +38,21 @@ class Config(image_classification.PictureSettings):
     """Height and width of every kernel in pixels."""
     dropout: settings.Rate = 0.0
     """Share of the discriminator's activations dropped after every convolution."""
-    loss: Literal["non_saturating", "hinge", "wasserstein"] = "non_saturating"
+    class_conditional: bool = True
+    """Whether both players are told which class a picture is of; every latents have one."""
+    loss: Literal["non_saturating", "hinge", "wasserstein"] = "hinge"
     """What the players minimise; wasserstein has a gradient penalty."""
     label_smoothing: settings.Rate = 0.0
     """How far below 1 the target for real pictures is; non-saturating loss alone."""
     gradient_penalty: settings.NotNegative = 10.0
     """Factor of the gradient penalty; Wasserstein loss alone."""
-    epochs: settings.Count = 25
+    epochs: settings.Count = 12
     """Passes over the training split."""
     batch_size: settings.Count = 64
     """Real pictures a training step, over all devices together."""
     learning_rate: settings.Positive = 4e-4
     """The generator's highest learning rate; it rises for an epoch and falls to zero along a cosine."""
-    discriminator_learning_rate: settings.Positive = 8e-4
+    discriminator_learning_rate: settings.Positive = 4e-4
     """The discriminator's."""
     patience: settings.Count = 1000
     """Epochs without a better validation score after which training stops."""
@@ -118,11 +120,16 @@ class Recipe(recipe.Recipe):
         return training.AdversarialModel(
             self.build_export_model(),
             models.gan_discriminator(
-                self.data.image_shape, config.discriminator_filters, config.kernel_size, config.dropout
+                self.data.image_shape,
+                config.discriminator_filters,
+                config.kernel_size,
+                config.dropout,
+                num_classes=self._num_classes,
             ),
             config.loss,
             config.label_smoothing,
             config.gradient_penalty,
+            self._num_classes,
             config.seed,
         )
 
@@ -136,7 +143,12 @@ class Recipe(recipe.Recipe):
             config.base_filters,
             config.generator_filters,
             config.kernel_size,
+            num_classes=self._num_classes,
         )
+
+    @property
+    def _num_classes(self):
+        return len(self.data.class_names) if self.config.class_conditional else None
 
     def exported_part(self, model):
         """Return the generator."""
@@ -151,15 +163,15 @@ class Recipe(recipe.Recipe):
         model.compile(generator, discriminator, **options)
 
     def training_batches(self, first_step, last_step):
-        """Return shuffled pictures with values from -1 to 1."""
+        """Return shuffled pictures with values from -1 to 1, and their classes."""
         import tensorflow as tf
 
-        def prepare(_, images):
-            return tf.cast(images, tf.float32) / 127.5 - 1
+        def prepare(_, images, labels):
+            return tf.cast(images, tf.float32) / 127.5 - 1, labels
 
-        config = self.config
+        config, train = self.config, self.data.train
         return datasets.shuffled_batches(
-            [self.data.train.images], config.batch_size, config.seed, first_step, last_step, prepare
+            [train.images, train.labels], config.batch_size, config.seed, first_step, last_step, prepare
         )
 
     def validation_batches(self):
@@ -267,6 +279,8 @@ class Recipe(recipe.Recipe):
         pictures.save(pictures.sheet(made[: columns * rows], columns), folder / "samples.png")
         pictures.save_animation(sorted(self._sheets(folder).glob("epoch-*.png")), folder / "training.gif")
         ends = self._latents(2 * rows).reshape(2, rows, 1, -1)
+        # Of one class: from one class to another it is a jump.
+        ends[1, ..., : self._num_classes or 0] = ends[0, ..., : self._num_classes or 0]
         # Along a circle: in between, the straight line is nearer to the origin than any latents are.
         angle = np.linspace(0, np.pi / 2, columns).reshape(-1, 1)
         ways = ends[0] * np.cos(angle) + ends[1] * np.sin(angle)

@@ -1,10 +1,13 @@
 """The training step of a generative adversarial network: two players, two optimizers, one compiled function."""
 
+import functools
+
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_refs.models import arguments
+from keras_refs.models.gan import latent_classes
 
 
 def non_saturating_losses(real, made, label_smoothing=0.0):
@@ -41,6 +44,9 @@ class AdversarialModel(keras.Model):
     generator by what the updated discriminator says of the same made pictures. Real and made pictures pass through the
     discriminator in batches of their own; a generator's batch normalisation sees made pictures alone.
 
+    With `num_classes` a batch is a tuple of pictures and their classes; without, what comes with the pictures is passed
+    over.
+
     Called, it makes pictures of latents. Its metrics are both losses, and the shares of real and of made pictures that
     the discriminator tells right (its logit is positive for real).
 
@@ -51,6 +57,8 @@ class AdversarialModel(keras.Model):
         label_smoothing: How far below 1 the target for real pictures is, in [0, 1); non-saturating loss alone.
         gradient_penalty: Factor of (|gradient of the logit in the picture| - 1)^2 between real and made pictures, for
             the Wasserstein loss. Gulrajani et al. 2017.
+        num_classes: Classes of pictures, if both players were built for them; the discriminator is told the class of a
+            real picture, and of the latents of a made one.
         seed: Seed of the latents.
         **options: Keras's, such as `name`.
 
@@ -65,6 +73,7 @@ class AdversarialModel(keras.Model):
         loss="non_saturating",
         label_smoothing=0.0,
         gradient_penalty=10.0,
+        num_classes=None,
         seed=0,
         **options,
     ):
@@ -83,6 +92,7 @@ class AdversarialModel(keras.Model):
             "loss": loss,
             "label_smoothing": label_smoothing,
             "gradient_penalty": gradient_penalty,
+            "num_classes": num_classes,
             "seed": seed,
         }
         self._seeds = keras.random.SeedGenerator(seed)
@@ -126,23 +136,25 @@ class AdversarialModel(keras.Model):
         """Return pictures made of latents."""
         return self.generator(latents, training=training)
 
-    def train_step(self, images):
+    def train_step(self, batch):
         """Update the discriminator on a batch of real pictures and as many made ones, then the generator."""
-        images = tf.cast(images[0] if isinstance(images, tuple) else images, self.discriminator.input.dtype)
+        images, *classes = batch if isinstance(batch, tuple) else (batch,)
+        images = tf.cast(images, self.generator.output.dtype)
         latents = tf.random.stateless_normal([tf.shape(images)[0], self.generator.input.shape[1]], self._seed())
+        judge_real, judge_made = self._judges(classes, latents)
         # One pass of the generator serves both players.
         with tf.GradientTape() as generator_tape:
             made = self.generator(latents, training=True)
             with tf.GradientTape() as tape:
                 given = tf.stop_gradient(made)
-                real_logits = self.discriminator(images, training=True)
-                made_logits = self.discriminator(given, training=True)
+                real_logits = judge_real(images)
+                made_logits = judge_made(given)
                 loss, _ = self._loss_of_each(real_logits, made_logits)
-                loss += self._penalty(images, given)
+                loss += self._penalty(images, given, judge_real)
                 scaled = _scaled(self.discriminator_optimizer, loss)
             with generator_tape.stop_recording():
                 self._update(self.discriminator, self.discriminator_optimizer, tape, scaled)
-            _, generator_loss = self._loss_of_each(real_logits, self.discriminator(made, training=True))
+            _, generator_loss = self._loss_of_each(real_logits, judge_made(made))
             scaled = _scaled(self.generator_optimizer, generator_loss)
         self._update(self.generator, self.generator_optimizer, generator_tape, scaled)
         self._means["discriminator_loss"].update_state(loss)
@@ -150,6 +162,19 @@ class AdversarialModel(keras.Model):
         self._means["real_accuracy"].update_state(tf.cast(real_logits > 0, tf.float32))
         self._means["made_accuracy"].update_state(tf.cast(made_logits <= 0, tf.float32))
         return self.get_metrics_result()
+
+    def _judges(self, classes, latents):
+        """Return the discriminator as it is told the classes of real pictures, and of made ones."""
+        num_classes = self._settings["num_classes"]
+        if num_classes is None:
+            return [functools.partial(self.discriminator, training=True)] * 2
+        if not classes:
+            raise ValueError(f"Pictures must come with their classes, from 0 to {num_classes - 1}. Received: none")
+
+        def told(of):
+            return lambda images: self.discriminator({"images": images, "classes": of}, training=True)
+
+        return told(classes[0]), told(latent_classes(latents, num_classes))
 
     def _seed(self):
         """Return the seed of a draw: another one for every draw, and on every replica."""
@@ -162,15 +187,18 @@ class AdversarialModel(keras.Model):
             options["label_smoothing"] = self._settings["label_smoothing"]
         return LOSSES[self._settings["loss"]](real, made, **options)
 
-    def _penalty(self, images, made):
-        """Return the gradient penalty between real and made pictures, pair by pair; 0 for the other losses."""
+    def _penalty(self, images, made, judge):
+        """Return the gradient penalty between real and made pictures, pair by pair; 0 for the other losses.
+
+        What lies between is judged as being of the real picture's class.
+        """
         if self._settings["loss"] != "wasserstein":
             return 0.0
         shares = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], self._seed(), dtype=made.dtype)
         between = images + shares * (made - images)
         with tf.GradientTape() as tape:
             tape.watch(between)
-            logits = self.discriminator(between, training=True)
+            logits = judge(between)
         gradients = tf.cast(tape.gradient(logits, between), tf.float32)
         # The root's own gradient is infinite at 0.
         norms = tf.sqrt(tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3]) + 1e-12)

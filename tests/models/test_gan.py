@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_refs import gan_discriminator, gan_generator
+from keras_refs.models.gan import latent_classes
 from tests import checks
 
 TINY = {
@@ -14,14 +15,22 @@ TINY = {
     ),
     "discriminator": functools.partial(gan_discriminator, (8, 8, 2), filters=(3, 4), kernel_size=3),
 }
+# The same players, told classes.
+TINY |= {
+    f"conditional_{name}": functools.partial(build, num_classes=3, name=f"conditional_{name}")
+    for name, build in TINY.items()
+}
 each_player = pytest.mark.parametrize("player", TINY)
 
 
 def inputs_of(player, examples=4):
     rng = np.random.default_rng(0)
-    if player == "generator":
+    if "generator" in player:
         return rng.normal(size=(examples, 6)).astype("float32")
-    return rng.uniform(-1, 1, (examples, 8, 8, 2)).astype("float32")
+    images = rng.uniform(-1, 1, (examples, 8, 8, 2)).astype("float32")
+    if player == "discriminator":
+        return images
+    return {"images": images, "classes": np.arange(examples, dtype="int32") % 3}
 
 
 def generator_parameters(small, channels):
@@ -66,6 +75,28 @@ def test_bad_arguments(argument, value, match):
     checks.check_refuses(gan_generator, argument, value, match)
     if argument in ("kernel_size", "negative_slope", "filters"):
         checks.check_refuses(gan_discriminator, argument, value, match)
+
+
+def test_bad_classes():
+    checks.check_refuses(gan_generator, "num_classes", 0, "at least 1")
+    checks.check_refuses(gan_generator, "num_classes", 101, "at most `latent_dim`, 100")
+    checks.check_refuses(gan_discriminator, "num_classes", 0, "at least 1")
+
+
+def test_classes_of_latents_are_equally_frequent():
+    latents = np.random.default_rng(0).normal(size=(6000, 6)).astype("float32")
+    np.testing.assert_array_equal(latent_classes(latents[:3], 6), latents[:3].argmax(axis=1))
+    np.testing.assert_allclose(np.bincount(latent_classes(latents, 3)) / 6000, 1 / 3, atol=0.02)
+
+
+def test_a_class_adds_its_own_weights():
+    """With the shared features x the logit is (w + w_class) x + b."""
+    discriminator, inputs = TINY["conditional_discriminator"](), inputs_of("conditional_discriminator")
+    features = keras.Model(discriminator.input["images"], discriminator.get_layer("flatten").output)(inputs["images"])
+    weights, bias = discriminator.get_layer("logit").get_weights()
+    of_class = discriminator.get_layer("class_weights").get_weights()[0][inputs["classes"]]
+    expected = (features * (weights.T + of_class)).numpy().sum(axis=1) + bias
+    np.testing.assert_allclose(discriminator(inputs)[:, 0], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_bad_dropout():

@@ -91,7 +91,7 @@ def test_the_export_holds_the_generator_alone(run):
     answer = export.SavedFunction(run[1]["export"]).predict(latents=np.zeros((2, 100)))["images"]
     assert answer.shape == (2, 8, 8, 1)
     card = json.loads((run[0].parent / "models" / "gan" / "1" / "model_card.json").read_text())
-    expected = gan_generator(100, (8, 8, 1), (), 8, (8,), 3).count_params()
+    expected = gan_generator(100, (8, 8, 1), (), 8, (8,), 3, num_classes=10).count_params()
     assert card["parameters"] == run[1]["parameters"] == expected
 
 
@@ -116,9 +116,11 @@ def test_pictures_whose_sides_cannot_be_halved_are_refused(digits_data_dir, clas
 
 def test_training_pictures_have_values_from_minus_one_to_one(digits_data_dir, classifier):
     recipe = gan.Recipe(settings(digits_data_dir, classifier))
-    (images,) = recipe.training_batches(0, 1)
+    ((images, classes),) = recipe.training_batches(0, 1)
     assert images.shape == (32, 8, 8, 1)
     assert float(np.min(images)) == -1
     assert float(np.max(images)) == 1
-    known = datasets.load_image_classification("digits", digits_data_dir).train.images.reshape(-1, 64)
-    assert all((known == np.round((image.numpy().ravel() + 1) * 127.5)).all(axis=1).any() for image in images)
+    known = datasets.load_image_classification("digits", digits_data_dir).train
+    pixels = known.images.reshape(-1, 64)
+    for image, of in zip(images.numpy(), classes, strict=True):
+        assert of in known.labels[(pixels == np.round((image.ravel() + 1) * 127.5)).all(axis=1)]

@@ -101,8 +101,37 @@ def test_gradient_penalty_of_a_linear_discriminator_is_known():
     discriminator = keras.Model(images, dense(keras.layers.Flatten()(images)))
     model = training.AdversarialModel(players()[0], discriminator, loss="wasserstein", gradient_penalty=7.0)
     norm = np.linalg.norm(dense.get_weights()[0])
-    penalty = model._penalty(tf.constant(pictures(4)), tf.constant(pictures(4)[::-1]))
+    penalty = model._penalty(tf.constant(pictures(4)), tf.constant(pictures(4)[::-1]), discriminator)
     assert float(penalty) == pytest.approx(7 * (norm - 1) ** 2, rel=1e-4)
+
+
+def conditional():
+    keras.utils.set_random_seed(0)
+    generator = gan_generator(6, SHAPE, (), 8, (8,), 3, num_classes=2)
+    discriminator = gan_discriminator(SHAPE, (8,), 3, num_classes=2)
+    model = training.AdversarialModel(generator, discriminator, num_classes=2)
+    model.compile(keras.optimizers.Adam(3e-3, beta_1=0.5), keras.optimizers.Adam(3e-3, beta_1=0.5))
+    return model
+
+
+def test_pictures_are_of_the_class_of_their_latents():
+    """Dark pictures are of class 0, light ones of class 1; a generator that is not told makes both of all latents."""
+    classes = np.arange(32) % 2
+    images = np.broadcast_to(np.where(classes, 0.7, -0.7).reshape(-1, 1, 1, 1), (32, *SHAPE)).astype("float32")
+    model = conditional()
+    model.fit(tf.data.Dataset.from_tensors((images, classes)).repeat(150), verbose=0)
+    latents = np.random.default_rng(0).normal(size=(50, 6)).astype("float32")
+    light = model(latents).numpy().mean(axis=(1, 2, 3)) > 0
+    np.testing.assert_array_equal(light, latents[:, 1] > latents[:, 0])
+
+
+def test_a_conditional_model_needs_classes_and_goes_on_when_loaded(tmp_path):
+    with pytest.raises(ValueError, match="must come with their classes, from 0 to 1"):
+        conditional().fit(batches(1), verbose=0)
+    conditional().save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    logs = loaded.fit(tf.data.Dataset.from_tensors((pictures(), np.zeros(16))).repeat(2), verbose=0).history
+    assert np.isfinite(logs["generator_loss"]).all()
 
 
 def test_one_step_is_compiled_for_all_batches_of_a_shape():
