@@ -1,5 +1,6 @@
 """Serve exported models over HTTP: `python -m keras_refs.serve saved_models`."""
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def _prepare(
     request_seconds: float = 60.0,
     concurrency: int = 64,
     poll_seconds: float = 1.0,
+    playground: bool = True,
 ):
     """Take the command line apart.
 
@@ -40,12 +42,13 @@ def _prepare(
         request_seconds: How long a request may take.
         concurrency: Requests that are computed or wait for a batch at the same time.
         poll_seconds: How often to look for new models and versions.
+        playground: Have a page at / to try the models on, if its packages are installed.
     """
     limits = round(body_megabytes * 2**20), request_seconds, concurrency, poll_seconds
-    return root, host, port, models, (batch_size, batch_milliseconds / 1000), limits
+    return root, host, port, models, (batch_size, batch_milliseconds / 1000), limits, playground
 
 
-def _serve(root, host, port, models, batching, limits):
+def _serve(root, host, port, models, batching, limits, playground):
     try:
         import uvicorn
     except ImportError as error:
@@ -57,7 +60,12 @@ def _serve(root, host, port, models, batching, limits):
 
     names = models.split(",") if models else None
     batches = serving.Batching(*batching) if batching[0] > 1 else None
-    application = serving.application(serving.Repository(root, names, batches), serving.Limits(*limits))
+    repository = serving.Repository(root, names, batches)
+    application = serving.application(repository, serving.Limits(*limits))
+    if playground and importlib.util.find_spec("gradio"):
+        from keras_refs.serving.playground import mount
+
+        application = mount(application, repository, f"{host}:{port}")
     uvicorn.run(application, host=host, port=port, log_level="warning")
 
 

@@ -6,10 +6,12 @@ import contextlib
 import dataclasses
 import threading
 import time
+from typing import Annotated
 
 import prometheus_client
 import tensorflow as tf
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from keras_refs.serving import rest
@@ -51,6 +53,9 @@ def application(repository, limits=None):
     Args:
         repository: A `Repository`; the application has it look for new models as long as it runs.
         limits: `Limits`.
+
+    Its `state.answer` is a function of a body, the name of a model and a version or `None`, that returns the body of
+    the answer or raises `RequestError`.
     """
     limits = limits or Limits()
     server = _Server(repository, limits)
@@ -61,7 +66,7 @@ def application(repository, limits=None):
     )
     app.add_exception_handler(RequestError, lambda _, error: _answer(rest.write_error(str(error)), error.status))
     app.add_exception_handler(
-        HTTPException, lambda _, error: _answer(rest.write_error(error.detail), error.status_code)
+        HTTPException, lambda _, error: _answer(rest.write_error(error.detail), error.status_code, error.headers)
     )
     app.add_exception_handler(Exception, lambda *_: _answer(rest.write_error("Internal error"), 500))
 
@@ -72,30 +77,33 @@ def application(repository, limits=None):
             raise RequestError("The models are being loaded.", 503)
         return {"models": repository.names}
 
-    @app.get(METRICS_PATH, tags=["server"])
+    @app.get(METRICS_PATH, tags=["server"], response_class=PlainTextResponse)
     def metrics():
         """Return Prometheus metrics."""
-        return Response(prometheus_client.generate_latest(server.metrics), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(prometheus_client.generate_latest(server.metrics))
 
     @app.get("/v1/models", tags=["models"])
     def models():
         """List the models."""
         return {"models": repository.names}
 
-    for path in ("/v1/models/{name}", "/v1/models/{name}/versions/{number}"):
-        _add_model_routes(app, server, path)
+    _add_model_routes(app, server, "/v1/models/{name}", _newest)
+    _add_model_routes(app, server, "/v1/models/{name}/versions/{number}", _version)
+    app.state.answer = server.answer
     return app
 
 
-def _add_model_routes(app, server, path):
+def _add_model_routes(app, server, path, version):
+    number_in_path = Annotated[int | None, Depends(version)]
+
     def described(name):
         suffix = "_of_version" if path.endswith("{number}") else ""
         return {"responses": _ERRORS, "tags": ["models"], "operation_id": name + suffix}
 
     @app.get(f"{path}/metadata", **described("metadata"))
-    def metadata(name: str, number: str | None = None):
+    def metadata(name: str, number: number_in_path):
         """Return the signatures of a version."""
-        found, servable = server.repository.find(name, _version(number))
+        found, servable = server.repository.find(name, number)
         return {
             "model_spec": {"name": name, "signature_name": "", "version": str(found)},
             "metadata": {"signature_def": {"signature_def": servable.metadata}},
@@ -104,14 +112,14 @@ def _add_model_routes(app, server, path):
     body = {"required": True, "content": {"application/json": {"schema": _PREDICT}}}
 
     @app.post(f"{path}:predict", openapi_extra={"requestBody": body}, **described("predict"))
-    async def predict(request: Request, name: str, number: str | None = None):
+    async def predict(request: Request, name: str, number: number_in_path):
         """Answer with a signature's outputs: `predictions` for `instances`, `outputs` for `inputs`."""
-        return await server.predict(request, name, _version(number))
+        return await server.predict(request, name, number)
 
     @app.get(path, **described("status"))
-    def status(name: str, number: str | None = None):
+    def status(name: str, number: number_in_path):
         """Return the state of every version."""
-        return {"model_version_status": server.repository.status(name, _version(number))}
+        return {"model_version_status": server.repository.status(name, number)}
 
 
 _ERRORS = {
@@ -189,7 +197,7 @@ class _Server:
         if self._computing >= self._limits.concurrency:
             raise RequestError(f"{self._computing} requests are being computed; try again.", 429)
         self._computing += 1
-        computing = asyncio.get_running_loop().run_in_executor(self._threads, self._compute, body, name, number)
+        computing = asyncio.get_running_loop().run_in_executor(self._threads, self.answer, body, name, number)
         # Whoever waits for it or not, a computation takes its place until it is done.
         computing.add_done_callback(self._one_less)
         try:
@@ -211,7 +219,8 @@ class _Server:
             parts.append(part)
         return b"".join(parts)
 
-    def _compute(self, body, name, number):
+    def answer(self, body, name, number=None):
+        """Return the body of the answer to a body."""
         _, servable = self.repository.find(name, number)
         request = rest.read_body(body)
         signature = servable.signature(request.get("signature_name") or "serving_default")
@@ -229,13 +238,15 @@ def _reason(error):
     return " ".join(told).removeprefix("assertion failed: ") or type(error).__name__
 
 
-def _version(number):
-    if number is None:
-        return None
+def _newest():
+    return None
+
+
+def _version(number: str):
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise RequestError(f"A version is a whole number. Received: {number!r}")
     return int(number)
 
 
-def _answer(body, status=200):
-    return Response(body, status, media_type="application/json")
+def _answer(body, status=200, headers=None):
+    return Response(body, status, headers, media_type="application/json")

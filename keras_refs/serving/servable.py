@@ -34,6 +34,10 @@ class Servable:
     Attributes:
         metadata: The signatures as TensorFlow Serving's metadata have them.
 
+    Attributes:
+        folder: Its version folder.
+        metadata: The signatures as TensorFlow Serving's metadata have them.
+
     Args:
         folder: A version folder.
         batching: A `Batching`, or `None` to compute every request alone.
@@ -43,6 +47,7 @@ class Servable:
     """
 
     def __init__(self, folder, batching=None):
+        self.folder = Path(folder)
         self._loaded = tf.saved_model.load(str(folder))
         self.metadata = _signature_definitions(folder)
         self._signatures = {name: _Signature(found, batching) for name, found in self._loaded.signatures.items()}
@@ -55,7 +60,7 @@ class Servable:
         return sorted(self._signatures)
 
     def signature(self, name="serving_default"):
-        """Return a signature: `inputs`, a `tf.TensorSpec` by name, and it answers when called.
+        """Return a signature: `inputs`, a `tf.TensorSpec` by name, `outputs`, their names, and it answers when called.
 
         Raises:
             RequestError: If there is none of that name.
@@ -69,7 +74,7 @@ class _Signature:
     def __init__(self, function, batching):
         self._function = function
         self.inputs = function.structured_input_signature[1]
-        self._outputs = list(function.structured_outputs)
+        self.outputs = list(function.structured_outputs)
         # Only what differs in nothing but the number of examples can be joined.
         joinable = all(
             spec.shape.rank and spec.shape[0] is None and spec.shape[1:].is_fully_defined()
@@ -89,7 +94,7 @@ class _Signature:
                 found = self._function(**tensors)
         else:
             found = self._function(**tensors)
-        return {name: found[name].numpy() for name in self._outputs}
+        return {name: found[name].numpy() for name in self.outputs}
 
     def _in_batches(self, batching):
         names = list(self.inputs)
@@ -103,11 +108,11 @@ class _Signature:
         )
         def joined(*tensors):
             found = self._function(**dict(zip(names, tensors, strict=True)))
-            return [found[name] for name in self._outputs]
+            return [found[name] for name in self.outputs]
 
         @tf.function(input_signature=[self.inputs[name] for name in names])
         def call(*tensors):
-            return dict(zip(self._outputs, joined(*tensors), strict=True))
+            return dict(zip(self.outputs, joined(*tensors), strict=True))
 
         concrete = call.get_concrete_function()
         return lambda **tensors: concrete(*(tensors[name] for name in names))

@@ -1,0 +1,147 @@
+"""Whatever a client sends, the answer is either right or says what was wrong; it is never an error of the server's."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import uvicorn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from keras_refs.serving import Batching, Limits, Repository, application
+from tests.serving import models
+
+# The same examples in every run.
+QUIETLY = {
+    "derandomize": True,
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": list(HealthCheck),
+}
+PATHS = [f"/v1/models/{name}:predict" for name in ("numbers", "texts", "numbers/versions/1", "nothing")]
+
+
+def app(folder):
+    models.write(folder / "numbers" / "1")
+    models.write_texts(folder / "texts" / "1")
+    return application(Repository(folder, batching=Batching()), Limits(body_bytes=100_000))
+
+
+def wait_until_ready(is_ready):
+    for _ in range(600):
+        if is_ready():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not start within 30 s")
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    # An exception of the server's own is raised here.
+    with TestClient(app(tmp_path_factory.mktemp("models"))) as client:
+        wait_until_ready(lambda: client.get("/health").status_code == 200)
+        yield client
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats()
+    | st.text()
+    | st.sampled_from([[1.0, 2.0], [[1.0, 2.0]], {"b64": "aGVsbG8="}, {"b64": "?"}, {"b64": 1}]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["numbers", "words", "loud", "times", "b64", "x"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+requests = st.dictionaries(
+    st.sampled_from(["instances", "inputs", "signature_name", "other"]), json_values, max_size=3
+) | st.builds(lambda values: {"instances": values}, json_values)
+
+
+def check(response):
+    assert response.status_code in (200, 400, 404, 413)
+    found = response.json()
+    if response.status_code != 200:
+        assert isinstance(found["error"], str)
+        assert found["error"]
+
+
+@settings(max_examples=300, **QUIETLY)
+@given(path=st.sampled_from(PATHS), request=requests)
+def test_any_json(client, path, request):
+    check(client.post(path, content=json.dumps(request)))
+
+
+@settings(max_examples=200, **QUIETLY)
+@given(
+    path=st.sampled_from(PATHS),
+    request=requests,
+    end=st.floats(0, 1),
+    encoding=st.sampled_from(["utf-8", "utf-16", "utf-32", "utf-7"]),
+    noise=st.binary(max_size=3),
+)
+def test_broken_bodies(client, path, request, end, encoding, noise):
+    """Cut off, in another encoding, with bytes that are no text."""
+    body = json.dumps(request).encode(encoding)
+    check(client.post(path, content=body[: round(end * len(body))] + noise))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"instances": ' + b"[" * 50_000,
+        b'{"instances": [' + b"9" * 5000 + b"]}",
+        b'{"instances": [[1e999, -1e999]]}',
+        b'{"instances": [[NaN, 1]]}',
+        b'{"inputs": {"numbers": {}}}',
+        b'{"instances": [[1, 2], [1]]}',
+        b"\x00" * 1000,
+        b'{"instances": ["\\ud800"]}',
+    ],
+    ids=["deep", "long number", "infinite", "not a number", "object", "ragged", "zeros", "surrogate"],
+)
+def test_bodies_that_broke_other_servers(client, body):
+    for path in PATHS[:3]:
+        response = client.post(path, content=body)
+        check(response)
+        # Strings take the surrogate.
+        assert response.status_code == 400 or (b"ud800" in body and "texts" in path)
+
+
+def test_a_body_of_100_megabytes_is_refused(client):
+    response = client.post(PATHS[0], content=(b" " * 2**20 for _ in range(100)))
+    assert response.status_code == 413
+    check(response)
+
+
+@contextlib.contextmanager
+def listening(application):
+    """Yield the address of a server of the application."""
+    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        wait_until_ready(lambda: server.started)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def test_keeps_to_its_own_description(tmp_path):
+    """By schemathesis: every answer has a status, a form and the headers that the description and HTTP want."""
+    with listening(app(tmp_path / "models")) as address:
+        command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--max-examples", "20"]
+        # That the numbers fit a signature is more than the description can say.
+        options = ["--generation-deterministic", "--exclude-checks", "positive_data_acceptance", "--no-color"]
+        found = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
+    assert "9/9" in found.stdout
