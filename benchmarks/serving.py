@@ -28,20 +28,31 @@ MODELS = Path(__file__).parents[1] / "saved_models"
 
 
 @contextlib.contextmanager
-def server(*options):
-    """Start a server and yield its port and the seconds until all models answered."""
+def server(*options, root=MODELS):
+    """Start a server of a folder; yield its port, the seconds until all models answered, and its process."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     began = time.perf_counter()
-    command = [sys.executable, "-m", "keras_refs.serve", MODELS, "--port", port, "--concurrency", 128, *options]
+    command = [
+        sys.executable,
+        "-m",
+        "keras_refs.serve",
+        root,
+        "--no-playground",
+        "--port",
+        port,
+        "--concurrency",
+        128,
+        *options,
+    ]
     process = subprocess.Popen(list(map(str, command)))
     try:
         while status(port) != 200:
             if process.poll() is not None:
                 raise SystemExit("the server ended")
             time.sleep(0.05)
-        yield port, time.perf_counter() - began
+        yield port, time.perf_counter() - began, process.pid
     finally:
         process.terminate()
         process.wait()
@@ -121,7 +132,7 @@ def main():
     found = {"device": device.name, "cores": len(os.sched_getaffinity(0)), "clients": arguments.clients, "models": {}}
     for name, examples in inputs.items():
         bodies = [json.dumps({"instances": [example]}) for example in examples.tolist()]
-        with server("--batch-size", 1) as (alone, _), server() as (batched, _):
+        with server("--batch-size", 1) as (alone, *_), server() as (batched, *_):
             rates = {alone: [], batched: []}
             for _ in range(arguments.rounds + 1):
                 for port, measured in rates.items():
@@ -141,7 +152,7 @@ def main():
             },
         }
         print(f"{name}: {found['models'][name]}")
-    with server() as (_, seconds):
+    with server() as (_, seconds, _):
         found["start_seconds"] = round(seconds, 1)
     print(f"start to all models: {found['start_seconds']} s")
     if arguments.output:

@@ -2,8 +2,8 @@
 
     python -m keras_refs.train gan
 
-It is not listed yet, and no model of it is committed: with these settings a run of one seed took 50 minutes on two CPU
-cores, its pictures' classifier-FID was 27.9 (noise 233, training pictures 0.3), their precision 0.67 and recall 0.66.
+It takes 35 minutes on one CPU core. Seed 0 reaches on the test split a classifier-FID of 5.0 (noise 233, training
+pictures 0.3), a precision of 0.80 and a recall of 0.63 (training pictures 0.84 both).
 """
 
 import dataclasses
@@ -72,10 +72,7 @@ class Recipe(recipe.Recipe):
     monitor = "val_classifier_fid"
     # A step takes a tenth of a second, and each of several in a call is traced for itself.
     most_steps_per_execution = 1
-    limits = (
-        "It makes pictures at random; which kind cannot be asked for. Some are of no kind of clothes, and the rarer "
-        "forms of\na kind are missing."
-    )
+    limits = "It makes pictures at random. Some are of no kind of clothes, and the rarer forms of a kind are missing."
 
     @property
     def signatures(self):
@@ -87,6 +84,17 @@ class Recipe(recipe.Recipe):
             "- `sample`: two scalars, `seed`, int64, and `count`, int32, at most 10,000; returns its `latents`, too\n\n"
             f"Both return `images`, uint8 `[batch, {height}, {width}, {channels}]`, pixel values 0..255. The same "
             "latents give the same picture, and so\ndo the same seed and number of the picture."
+            f"{self._signature_of_classes}"
+        )
+
+    @property
+    def _signature_of_classes(self):
+        if self._num_classes is None:
+            return ""
+        names = ", ".join(self.data.class_names)
+        return (
+            f" The greatest of the first {self._num_classes} latents chooses the class, in\nthis order: {names}. "
+            "Between two classes there is\nnothing: there the picture changes at once."
         )
 
     def load_data(self):
@@ -279,11 +287,11 @@ class Recipe(recipe.Recipe):
         pictures.save(pictures.sheet(made[: columns * rows], columns), folder / "samples.png")
         pictures.save_animation(sorted(self._sheets(folder).glob("epoch-*.png")), folder / "training.gif")
         ends = self._latents(2 * rows).reshape(2, rows, 1, -1)
-        # Of one class: from one class to another it is a jump.
-        ends[1, ..., : self._num_classes or 0] = ends[0, ..., : self._num_classes or 0]
         # Along a circle: in between, the straight line is nearer to the origin than any latents are.
         angle = np.linspace(0, np.pi / 2, columns).reshape(-1, 1)
         ways = ends[0] * np.cos(angle) + ends[1] * np.sin(angle)
+        # The class stays: from one to another it is a jump.
+        ways[..., : self._num_classes or 0] = ends[0, ..., : self._num_classes or 0]
         between = self._make(ways.reshape(-1, ways.shape[-1]))
         pictures.save(pictures.sheet(between, columns), folder / "interpolation.png")
         _, places = evaluation.nearest_examples(made[:columns], self.data.train.images)

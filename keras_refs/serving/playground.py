@@ -56,7 +56,7 @@ def _panel(name, repository, ask):
     except RequestError as error:
         gr.Markdown(str(error))
         return
-    gr.Markdown(f"Version {number}. Signatures: {', '.join(servable.names)}.")
+    gr.Markdown(f"{name}, version {number}. Signatures: {', '.join(servable.names)}.", elem_id="panel")
     inputs, outputs = servable.signature().inputs, servable.signature().outputs
     build = _any
     if "encoded_images" in servable.names and "probabilities" in outputs:
@@ -87,7 +87,7 @@ class _Asking:
 
 
 def _command():
-    return gr.Code(label="The same by the command line", language="shell", elem_id="command", wrap_lines=True)
+    return gr.Code(label="The same by the command line", language="shell", elem_id="command", lines=2, max_lines=8, wrap_lines=True)
 
 
 def _pictures(ask, servable):
@@ -125,11 +125,11 @@ def _pictures(ask, servable):
 def _strings(ask, servable):
     examples = _examples(servable)
     (key, given) = next(iter(examples.items()), ("words", ["hello"]))
-    text = gr.Textbox(given[0], label=key, elem_id="text")
+    text = gr.Textbox(given[0], label=key, elem_id="text", interactive=True)
     button = gr.Button("Ask", variant="primary")
     with gr.Row():
         best = gr.Dataframe(headers=["answer", "score"], label="The best answers", elem_id="answers")
-        attention = gr.Plot(label="What each symbol attends to", elem_id="attention")
+        attention = gr.Plot(show_label=False, elem_id="attention")
     command = _command()
 
     def tell(string):
@@ -149,6 +149,7 @@ def _attention(source, answer, weights):
     symbols = answer.split() if " " in answer else list(answer)
     figure = Figure(figsize=(5, 4), layout="constrained")
     axes = figure.subplots()
+    axes.set_title("What each symbol attends to")
     axes.imshow(weights[: len(symbols), : len(source)], cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(min(len(source), weights.shape[1])), list(source)[: weights.shape[1]])
     axes.set_yticks(range(len(symbols)), symbols)
@@ -185,7 +186,7 @@ def _forecast(ask, servable):
         json.dumps(np.round(examples["series"][0], 4).tolist()), label="Series, a row for each step", language="json"
     )
     time = gr.Textbox(examples["time"][0], label="Time of the first step to forecast")
-    button, plot, command = gr.Button("Forecast", variant="primary"), gr.Plot(elem_id="forecast"), _command()
+    button, plot, command = gr.Button("Forecast", variant="primary"), gr.Plot(show_label=False, elem_id="forecast"), _command()
 
     def forecast(rows, first):
         try:

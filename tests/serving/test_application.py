@@ -4,7 +4,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 
@@ -15,6 +14,7 @@ from keras_refs import serve
 from keras_refs.serving import Batching, Limits, Repository, application
 from tests.conftest import REPOSITORY
 from tests.serving import models
+from tests.serving.servers import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +34,6 @@ def client(root):
     ) as client:
         wait_until(lambda: client.get("/health").status_code == 200)
         yield client
-
-
-def wait_until(condition):
-    for _ in range(600):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen within 30 s")
 
 
 def test_status(client):

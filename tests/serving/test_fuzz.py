@@ -1,20 +1,17 @@
 """Whatever a client sends, the answer is either right or says what was wrong; it is never an error of the server's."""
 
-import contextlib
 import json
 import subprocess
 import sys
-import threading
-import time
 
 import pytest
-import uvicorn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from keras_refs.serving import Batching, Limits, Repository, application
 from tests.serving import models
+from tests.serving.servers import listening, wait_until
 
 # The same examples in every run.
 QUIETLY = {
@@ -32,19 +29,11 @@ def app(folder):
     return application(Repository(folder, batching=Batching()), Limits(body_bytes=100_000))
 
 
-def wait_until_ready(is_ready):
-    for _ in range(600):
-        if is_ready():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not start within 30 s")
-
-
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
     # An exception of the server's own is raised here.
     with TestClient(app(tmp_path_factory.mktemp("models"))) as client:
-        wait_until_ready(lambda: client.get("/health").status_code == 200)
+        wait_until(lambda: client.get("/health").status_code == 200)
         yield client
 
 
@@ -122,23 +111,9 @@ def test_a_body_of_100_megabytes_is_refused(client):
     check(response)
 
 
-@contextlib.contextmanager
-def listening(application):
-    """Yield the address of a server of the application."""
-    server = uvicorn.Server(uvicorn.Config(application, port=0, log_level="error"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        wait_until_ready(lambda: server.started)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
 def test_keeps_to_its_own_description(tmp_path):
     """By schemathesis: every answer has a status, a form and the headers that the description and HTTP want."""
-    with listening(app(tmp_path / "models")) as address:
+    with listening(lambda _: app(tmp_path / "models")) as address:
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--max-examples", "20"]
         # That the numbers fit a signature is more than the description can say.
         options = ["--generation-deterministic", "--exclude-checks", "positive_data_acceptance", "--no-color"]

@@ -1,0 +1,34 @@
+"""Servers to test with, that listen on this machine."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import uvicorn
+
+
+def wait_until(condition, seconds=60):
+    """Return when a condition holds."""
+    for _ in range(round(seconds / 0.05)):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"it did not happen within {seconds} s")
+
+
+@contextlib.contextmanager
+def listening(build):
+    """Yield the address of a server of the application that a function of its host and port builds."""
+    with socket.socket() as given:
+        given.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{given.getsockname()[1]}"
+        server = uvicorn.Server(uvicorn.Config(build(address), log_level="error"))
+        thread = threading.Thread(target=server.run, args=([given],))
+        thread.start()
+        try:
+            wait_until(lambda: server.started)
+            yield f"http://{address}"
+        finally:
+            server.should_exit = True
+            thread.join()
