@@ -1,12 +1,52 @@
-"""What the commands share: how they end."""
+"""What the commands share: which recipe a model is of, and how they end."""
 
+import dataclasses
 import os
 import signal
 import sys
 from pathlib import Path
 
+from keras_refs import recipes
 from keras_refs.errors import TrainingDivergedError, UserError
 from keras_refs.training import interruption
+
+
+def read_export(model):
+    """Return the folder of an exported model, or of the newest of its versions, and its model card.
+
+    Raises:
+        UserError: If there is none.
+    """
+    from keras_refs import export
+
+    folder = export.newest_version(model)
+    card = export.read_model_card(folder)
+    if not card:
+        raise UserError(f"{folder} has no model card, which says what its model is for and how it is scored.")
+    return folder, card
+
+
+def recipe_on(card, dataset=None, data_dir=None):
+    """Return the recipe a model was trained by, with the settings on its card and, if named, other data.
+
+    Raises:
+        UserError: If the card does not fit the recipe, the recipe makes its own data, or there are none of the name.
+    """
+    module = recipes.load(card["name"])
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in card["settings"].items()}
+    if unknown := settings.keys() - {field.name for field in dataclasses.fields(module.Config)}:
+        raise UserError(
+            f"The model card names settings that {card['name']} does not have: {', '.join(sorted(unknown))}. "
+            f"Use the model with keras_refs {card['ran_on']['versions']['keras_refs']}."
+        )
+    if "dataset" in settings:
+        # Where the data lay on the machine that trained is of no use here.
+        settings |= {"data_dir": data_dir, "dataset": dataset or settings["dataset"]}
+    elif dataset or data_dir:
+        raise UserError(f"{card['name']} makes its own data; --dataset and --data-dir are not for it.")
+    recipe = module.Recipe(module.Config(**settings))
+    recipe.require_known_data()
+    return recipe
 
 
 def run(command, arguments, how_to_resume=()):

@@ -21,7 +21,7 @@ COMMITTED = REPOSITORY / "saved_models" / "conv_classifier"
         ),
         (
             ["old_card"],
-            "The model card names settings that conv_classifier does not have: momentum. Score the model with",
+            "The model card names settings that conv_classifier does not have: momentum. Use the model with",
         ),
         (["no_card"], "no_card has no model card, which says what its model is for"),
     ],

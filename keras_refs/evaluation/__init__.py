@@ -4,8 +4,9 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["figures", "pictures"],
+    submodules=["explanations", "figures", "pictures"],
     submod_attrs={
+        "attribution": ["answer_with_logits", "grad_cam", "input_gradients", "saliency"],
         "classification": ["classification_metrics", "format_classification_metrics", "roc_curve"],
         "generative": [
             "evenness",

@@ -11,5 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "function": ["SavedFunction", "in_half_precision", "tell_class", "write_function"],
         "warm_up": ["read_warm_up", "write_warm_up"],
         "versions": ["new_version", "newest_version"],
+        "weights": ["read_weights"],
     },
 )

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras_refs.errors import UserError, first_line
 
 
-def write_function(answer, inputs, folder, **others):
+def write_function(answer, inputs, folder, numeric=None, **others):
     """Write a SavedModel with a signature `serving_default`, and others, from named inputs to named outputs.
 
     A number that is not finite, an input of another rank, or a sequence of length 0 is refused by the signature itself,
@@ -17,13 +17,20 @@ def write_function(answer, inputs, folder, **others):
         answer: Function from the checked inputs, in the order of `inputs`, to a dictionary of outputs by name.
         inputs: For each input its name, the dtype, and its shape without the batch; `None` for an axis of any length.
         folder: An existing folder to write into.
+        numeric: A function and its inputs, for a signature `numeric` without strings. It refuses nothing, so that
+            programs to which a SavedModel is converted, and which know neither strings nor checks, can have it.
         **others: By the name of the signature, what other functions answer to the same inputs.
     """
-    specifications = [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
     functions = {"serving_default": answer, **others}
-    write_signatures(
-        {name: (checked(function, inputs), specifications) for name, function in functions.items()}, folder
-    )
+    signatures = {name: (checked(function, inputs), _specifications(inputs)) for name, function in functions.items()}
+    if numeric:
+        function, numbers = numeric
+        signatures["numeric"] = function, _specifications(numbers)
+    write_signatures(signatures, folder)
+
+
+def _specifications(inputs):
+    return [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
 
 
 def write_signatures(signatures, folder):
@@ -121,6 +128,11 @@ class SavedFunction:
         except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
             raise UserError(f"{folder} does not hold an exported model: {first_line(error)}") from error
         self.inputs = self._signature.structured_input_signature[1]
+
+    @property
+    def variables(self):
+        """The weights, in the order in which the signature uses them."""
+        return self._signature.variables
 
     def predict(self, batch_size=1000, outputs=None, **inputs):
         """Return the outputs by name, as arrays.

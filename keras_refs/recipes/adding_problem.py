@@ -131,6 +131,16 @@ class Recipe(recipe.Recipe):
         }
         evaluation.figures.save_memory(curves, scores["mse"]["always 1"], gradients, folder / "memory.png")
 
+    def explain(self, folder, figures, texts=()):
+        """Draw by which values of three test sequences the answer of each network changes."""
+        model, sequences = self.read_model(folder), self.data.test.sequences[:3]
+        gradients = {
+            name: evaluation.input_gradients(lambda given, name=name: model(given)[name], sequences, [0] * 3)[..., 0]
+            for name in NETWORKS
+        }
+        values, marks = sequences[..., 0], sequences[..., 1]
+        evaluation.explanations.save_marked_values(values, marks, gradients, figures / "marked_values.png")
+
 
 def _for_each_network(sequences, sums):
     return sequences, dict.fromkeys(NETWORKS, sums)

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
-from keras_refs import models
+from keras_refs import evaluation, models
 from keras_refs.recipes import settings
 from keras_refs.recipes.image_classification import ImageClassification, ImageSettings
 
@@ -89,6 +89,13 @@ class Recipe(ImageClassification):
         import keras
 
         return keras.Model(model.input, model.get_layer("classifier").input)
+
+    def attributions(self, model, images, classes):
+        """Return the saliency, and Grad-CAM at the last convolution, or behind its normalisation."""
+        kind = "activation" if self.config.batch_normalization else "convolution"
+        last = f"block{len(self.config.filters)}_{kind}"
+        found = super().attributions(model, images, classes)
+        return {**found, "Grad-CAM": evaluation.grad_cam(model, images, classes, last)}
 
     def examples(self):
         """Return the first test image."""

@@ -153,6 +153,31 @@ class ImageClassification(Recipe):
             test.images, test.labels, predictions, class_names, folder / "confident_mistakes.png"
         )
 
+    def explain(self, folder, figures, texts=()):
+        """Draw for the first test picture of every class, ten at most, what speaks for the class it is taken for.
+
+        Of the network alone: that an export may average over mirror images is left aside.
+        """
+        import numpy as np
+        import tensorflow as tf
+
+        model, test, class_names = self.read_model(folder), self.data.test, self.data.class_names
+        evaluation.answer_with_logits(model)
+        labels, first = (found[:10] for found in np.unique(test.labels, return_index=True))
+        images = test.images[first]
+        probabilities = tf.nn.softmax(model(images)).numpy()
+        classes = probabilities.argmax(axis=1)
+        titles = [
+            f"{class_names[found]} {share:.0%}\nis {class_names[label]}"
+            for found, share, label in zip(classes, probabilities.max(axis=1), labels, strict=True)
+        ]
+        maps = self.attributions(model, images, classes)
+        evaluation.explanations.save_maps(images, titles, maps, figures / "attributions.png")
+
+    def attributions(self, model, images, classes):
+        """Return by name what the logits of these classes depend on, as `explanations.save_maps` takes it."""
+        return {"saliency": evaluation.saliency(model, images, classes)}
+
 
 def on_pixels(network, image_shape, input_shape, name):
     """Return a model from raw pixels to what a network for plain numbers answers.

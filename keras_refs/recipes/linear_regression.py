@@ -62,6 +62,10 @@ class Recipe(TableRecipe):
         """Return predictions in the units of the targets."""
         return {"prediction": self.target_scale.invert(outputs)}
 
+    def name_weights(self, weights):
+        """Return the weights in the units of the target."""
+        return {"prediction": weights[0] * self.target_scale.deviation}, "change for one deviation of the feature"
+
     def score(self, folder):
         """Return the scores of the export on the rows it was fitted to, beside those of least squares."""
         rows = self.data.test

@@ -70,6 +70,11 @@ class Recipe(TableRecipe):
             outputs = tf.concat([1 - outputs, outputs], axis=1)
         return export.tell_class(outputs, self.data.class_names)
 
+    def name_weights(self, weights):
+        """Return the weights of every class; of two, those of the second."""
+        classes = self.data.class_names[-len(weights) :]
+        return dict(zip(classes, weights, strict=True)), "change of the log-odds for one deviation of the feature"
+
     def score(self, folder):
         """Return the scores of the export on the rows it was fitted to."""
         rows = self.data.test

@@ -8,7 +8,7 @@ are the steps of a sequence, their 28 pixels its features.
 
 import dataclasses
 
-from keras_refs import models
+from keras_refs import evaluation, models
 from keras_refs.recipes import settings
 from keras_refs.recipes.image_classification import ImageClassification, ImageSettings, on_pixels
 
@@ -44,6 +44,12 @@ class Recipe(ImageClassification):
     def build_export_model(self):
         """Return the network without cuDNN's kernel, which would tie the export to GPUs."""
         return self._build(False)
+
+    def attributions(self, model, images, classes):
+        """Return the saliency, and the Euclidean norm of the gradient by each row, a step."""
+        gradients = evaluation.input_gradients(model, images, classes)
+        by_row = (gradients**2).sum(axis=(2, 3)) ** 0.5
+        return {**super().attributions(model, images, classes), "gradient\nby row": by_row}
 
     def _build(self, use_cudnn):
         height, width, channels = self.data.image_shape

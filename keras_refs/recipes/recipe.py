@@ -30,6 +30,7 @@ class Recipe(abc.ABC):
         scored_on: What its scores are of: the test split, or the rows it was fitted to.
         signatures: Markdown for the model card: what the export takes and returns.
         limits: Markdown for the model card: what the model is not for.
+        explains_texts: Whether `explain` takes texts.
         config: The settings, a `settings.Settings`.
     """
 
@@ -40,6 +41,7 @@ class Recipe(abc.ABC):
     monitor = "val_loss"
     most_steps_per_execution = 16
     scored_on = "on the test split"
+    explains_texts = False
     signatures: str
     limits: str
 
@@ -48,8 +50,8 @@ class Recipe(abc.ABC):
 
     @property
     def summary(self):
-        """What the recipe does, in one sentence: the first of its module's docstring."""
-        return inspect.getdoc(inspect.getmodule(type(self))).splitlines()[0]
+        """What the recipe does, in one sentence: the first of its module's docstring, or of its own."""
+        return (inspect.getdoc(inspect.getmodule(type(self))) or inspect.getdoc(type(self))).splitlines()[0]
 
     def require_known_data(self):
         """Check, before TensorFlow is imported, that there is a data set of the name in the settings.
@@ -125,6 +127,29 @@ class Recipe(abc.ABC):
     @abc.abstractmethod
     def draw(self, history, scores, predictions, folder):
         """Draw the figures of a finished run into a folder."""
+
+    def explain(self, folder, figures, texts=()):
+        """Draw what an exported model looks at.
+
+        Args:
+            folder: The version folder.
+            figures: An existing folder to draw into.
+            texts: Strings to explain the answers to, where `explains_texts` says so; some of the data's if empty.
+
+        Raises:
+            UserError: If there is nothing to draw, or the export was not made with these settings.
+        """
+        raise UserError(f"Nothing is known to draw of what {self.name} looks at.")
+
+    def read_model(self, folder):
+        """Return the network of an export, rebuilt with its weights.
+
+        Raises:
+            UserError: If the export was not made with these settings.
+        """
+        model = self.build_export_model()
+        export.read_weights(folder, model, self.write_export, self.examples()["serving_default"])
+        return model
 
     def headline(self, scores):
         """Return the line of the scores that counts."""

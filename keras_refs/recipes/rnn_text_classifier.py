@@ -8,16 +8,22 @@ not trained on (mean of three seeds). That is less than a linear model on charac
 
 import dataclasses
 import functools
+import json
+from pathlib import Path
 from typing import Annotated
 
 import lazy_loader
 from annotated_types import Interval
 
 from keras_refs import datasets, evaluation, export, models
+from keras_refs.errors import UserError
 from keras_refs.recipes import recipe, settings
 
 # On first use: a tenth of a second, which `--help` need not wait for.
 np = lazy_loader.load("numpy")
+
+NGRAMS = "assets.extra/ngrams.json"
+"""Where in an export the sequences of characters stand that it knows; servers leave the folder alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +70,7 @@ class Recipe(recipe.Recipe):
     loss = "sparse_categorical_crossentropy"
     metrics = ("accuracy",)
     monitor = "val_accuracy"
+    explains_texts = True
     limits = (
         "It tells apart the languages it was trained on, and answers with one of them for any text, an empty one "
         "included. It\nlearned from one solemn text; names, slang and mixed languages lie outside what was measured."
@@ -75,8 +82,11 @@ class Recipe(recipe.Recipe):
         classes = self.data.class_names
         return (
             f"- `serving_default`: `texts`, string `[batch]`, UTF-8; their first {self.config.length} characters are "
-            "read\n\nIt returns `label` (int64 `[batch]`), `class_name` (string `[batch]`) and `probabilities` "
-            f"(float32 `[batch, {len(classes)}]`).\n\nClasses: {', '.join(classes)}."
+            f"read\n- `numeric`: `tokens`, int32 `[batch, {self.config.length}]`, for each character the place in "
+            f"`{NGRAMS}`, counted from 2, of it and the {self.config.ngram - 1} before it, spaces before the\n  first; "
+            "1 for what is not there, 0 after the end\n\n"
+            f"Both return `label` (int64 `[batch]`) and `probabilities` (float32 `[batch, {len(classes)}]`), the first "
+            f"also `class_name` (string `[batch]`).\n\nClasses: {', '.join(classes)}."
         )
 
     def load_data(self):
@@ -130,19 +140,39 @@ class Recipe(recipe.Recipe):
         return self.tokens.tokens(self.tokens.characters(texts, self.config.length)), labels
 
     def write_export(self, model, folder):
-        """Write the SavedModel, which takes strings."""
+        """Write the SavedModel, which takes strings, and beside it what a program needs that has none."""
         import tensorflow as tf
 
-        def tell_language(texts):
-            tokens = self.tokens.tokens(self.tokens.characters(texts, self.config.length))
+        def tell_language(tokens):
             return export.tell_class(model(tokens, training=False), self.data.class_names)
 
-        (tell_language,) = export.in_half_precision(model, tell_language)
-        export.write_function(tell_language, {"texts": (tf.string, ())}, folder)
+        def tell_label(tokens):
+            answer = tell_language(tokens)
+            return {name: answer[name] for name in ("label", "probabilities")}
+
+        def read(texts):
+            return self.tokens.tokens(self.tokens.characters(texts, self.config.length))
+
+        answer, numeric = export.in_half_precision(model, lambda texts: tell_language(read(texts)), tell_label)
+        numbers = {"tokens": (tf.int32, (self.config.length,))}
+        export.write_function(answer, {"texts": (tf.string, ())}, folder, numeric=(numeric, numbers))
+        path = Path(folder) / NGRAMS
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(self._ngrams(), ensure_ascii=False), encoding="utf-8")
+
+    def _ngrams(self):
+        """Return the strings that the tokens from 2 on stand for."""
+        bits = 21
+        return [
+            "".join(chr(joined >> bits * back & 2**bits - 1) for back in reversed(range(self.tokens.n)))
+            for joined in self.tokens.vocabulary.tolist()
+        ]
 
     def examples(self):
         """Return the first test piece."""
-        return {"serving_default": {"texts": self.data.test.texts[:1]}}
+        texts = self.data.test.texts[:1]
+        tokens, _ = self._read(texts, None)
+        return {"serving_default": {"texts": texts}, "numeric": {"tokens": tokens}}
 
     def score(self, folder):
         """Return the scores of the export on the test pieces, beside those of a linear model, and its probabilities."""
@@ -165,6 +195,40 @@ class Recipe(recipe.Recipe):
         figures, class_names = evaluation.figures, self.data.class_names
         figures.save_learning_curves(history, folder / "learning_curves.png")
         figures.save_confusion_matrix(scores["confusion_matrix"], class_names, folder / "confusion_matrix.png")
+
+    def explain(self, folder, figures, texts=()):
+        """Draw which characters of texts the logit of the language they are taken for depends on.
+
+        That is the norm of its gradient by the vector of the token that ends with the character. Without texts they are
+        the first test pieces of eight languages.
+        """
+        test, class_names = self.data.test, self.data.class_names
+        if "" in texts:
+            raise UserError("Every text must hold a character. Received an empty one.")
+        if not texts:
+            languages = np.unique(np.linspace(0, len(class_names) - 1, 8).round())
+            texts = [test.texts[place] for place in (np.argmax(test.labels == language) for language in languages)]
+        texts = [text[: self.config.length] for text in texts]
+        model = self.read_model(folder)
+        evaluation.answer_with_logits(model)
+        explained = [self._explain(model, text) for text in texts]
+        titles = [f"{class_names[label]} {share:.0%}" for label, share, _ in explained]
+        strengths = [strength for *_, strength in explained]
+        evaluation.explanations.save_characters(texts, titles, strengths, figures / "characters.png")
+
+    def _explain(self, model, text):
+        """Return the class a text is taken for, its probability, and a gradient's norm for every character."""
+        import keras
+        import tensorflow as tf
+
+        # Alone a text needs no padding, and so no mask, which the copy of the vectors does not have.
+        tokens = self.tokens.tokens(self.tokens.characters([text], len(text)))
+        _, embedding, *others = model.layers
+        answer, vectors = keras.Sequential(others), tf.identity(embedding(tokens))
+        probabilities = tf.nn.softmax(answer(vectors))[0].numpy()
+        label = probabilities.argmax()
+        gradient = evaluation.input_gradients(answer, vectors, [label])
+        return label, probabilities[label], np.linalg.norm(gradient[0], axis=-1)
 
 
 class _FromEveryWord:

@@ -6,6 +6,7 @@ import functools
 from typing import Literal
 
 from keras_refs import datasets, decoding, evaluation, export, models
+from keras_refs.errors import UserError
 from keras_refs.recipes import settings
 from keras_refs.recipes.recipe import Recipe
 
@@ -54,6 +55,7 @@ class Seq2SeqRecipe(Recipe):
     target_name: str
     separator = ""
     shown: tuple
+    explains_texts = True
 
     @property
     def metrics(self):
@@ -72,15 +74,19 @@ class Seq2SeqRecipe(Recipe):
         """What the export takes and returns, as Markdown."""
         source, target, config = self.source_name, self.target_name, self.config
         return (
-            f"Both take `{source}`, string `[batch]`, UTF-8. Upper case is read as lower case, other characters than "
-            f"`{''.join(self.source_symbols.symbols)}` are left out, and so is what follows on the first "
-            f"{config.longest_source}. Where nothing is left, the answer is an empty string with the score 0.\n\n"
+            f"The first two take `{source}`, string `[batch]`, UTF-8. Upper case is read as lower case, other "
+            f"characters than `{''.join(self.source_symbols.symbols)}` are left out, and so is what follows on the "
+            f"first {config.longest_source}. Where nothing is left, the answer is an empty string with the score 0.\n\n"
             f"- `serving_default`: by greedy search `{target}`, string `[batch]`; `score`, float32 `[batch]`, the "
             f"log-probability; and `attention`, float32 `[batch, steps, characters]`,\n  how much each symbol, and the "
             "end, attends to each character that is read.\n"
             f"- `k_best`: by beam search the best {config.beam_width}, best first, `{target}`, string "
             f"`[batch, {config.beam_width}]`, and `score`, float32 `[batch, {config.beam_width}]`, the log-probability "
-            f"over the\n  length to the power of {config.length_penalty:g}; minus infinity where there are fewer."
+            f"over the\n  length to the power of {config.length_penalty:g}; minus infinity where there are fewer.\n"
+            "- `numeric`: by greedy search without strings, from `tokens`, int32 `[batch, characters]`, to `symbols`, "
+            "int32 `[batch, steps]`, with `score` and `attention`; both are places, counted\n  from 2 and padded with "
+            "0 at the end, the tokens among the characters above, the symbols among "
+            f"`{self.separator.join(self.target_symbols.symbols)}`."
         )
 
     @functools.cached_property
@@ -162,21 +168,27 @@ class Seq2SeqRecipe(Recipe):
         config, parts = self.config, models.seq2seq_parts(model)
         boundary = datasets.transcriptions.BOUNDARY
 
-        def search(strings, method, *options):
-            source = self.source_symbols.tokens(tf.strings.lower(strings, "utf-8"))[:, : config.longest_source]
+        def search(tokens, method, *options):
+            source = tokens[:, : config.longest_source]
             return source, method(parts, source, boundary, 2 * tf.shape(source)[1] + 10, *options)
 
-        def greedy(strings):
-            source, found = search(strings, decoding.greedy_search)
+        # Traced once for both signatures, which would else be as large again.
+        @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+        def greedy(tokens):
+            source, found = search(tokens, decoding.greedy_search)
             known = source[:, :1] > 0
             return {
-                self.target_name: self.target_symbols.strings(tf.where(known, found["symbols"], 0)),
+                "symbols": tf.where(known, found["symbols"], 0),
                 "score": tf.where(known[:, 0], found["log_probability"], 0.0),
                 "attention": tf.where(known[:, :, tf.newaxis], found["attention"], 0.0),
             }
 
+        def greedy_of_strings(strings):
+            found = greedy(self._read(strings))
+            return {self.target_name: self.target_symbols.strings(found.pop("symbols")), **found}
+
         def k_best(strings):
-            source, found = search(strings, decoding.beam_search, config.beam_width, config.length_penalty)
+            source, found = search(self._read(strings), decoding.beam_search, config.beam_width, config.length_penalty)
             known = source[:, :1] > 0
             alone = tf.where(tf.range(config.beam_width) == 0, 0.0, -float("inf"))
             return {
@@ -184,11 +196,25 @@ class Seq2SeqRecipe(Recipe):
                 "score": tf.where(known, found["score"], alone),
             }
 
-        export.write_function(greedy, {self.source_name: (tf.string, ())}, folder, k_best=k_best)
+        export.write_function(
+            greedy_of_strings,
+            {self.source_name: (tf.string, ())},
+            folder,
+            numeric=(greedy, {"tokens": (tf.int32, (None,))}),
+            k_best=k_best,
+        )
+
+    def _read(self, strings):
+        """Return the tokens of strings as clients send them."""
+        import tensorflow as tf
+
+        return self.source_symbols.tokens(tf.strings.lower(strings, "utf-8"))
 
     def examples(self):
-        """Return one of the sources that are drawn."""
-        return {signature: {self.source_name: [self.shown[0]]} for signature in ("serving_default", "k_best")}
+        """Return one of the sources that are drawn, and two as tokens."""
+        strings = {self.source_name: [self.shown[0]]}
+        numbers = {"tokens": self._read(self.shown[:2])}
+        return {"serving_default": strings, "k_best": strings, "numeric": numbers}
 
     def score(self, folder):
         """Return error rates of the export's beam and greedy search on the test split, and the best answers."""
@@ -219,13 +245,31 @@ class Seq2SeqRecipe(Recipe):
         figures, references, answers = evaluation.figures, predictions["references"], predictions["answers"]
         curves = {"loss": "cross-entropy", "sequence_accuracy": "accuracy of whole sequences"}
         figures.save_learning_curves(history, folder / "learning_curves.png", curves)
-        found = self._exported.predict(**{self.source_name: self.shown})
-        told = [self._split(answer.decode()) for answer in found[self.target_name]]
-        figures.save_attention(self.shown, told, found["attention"], folder / "attention.png")
+        self._draw_attention(self._exported, self.shown, folder)
         lengths = [len(source) for source in self.data.test.sources]
         wrong = [answer not in known for known, answer in zip(references, answers, strict=True)]
         figures.save_error_by_length(lengths, wrong, self.source_name, folder / "error_by_length.png")
         figures.save_confusions(evaluation.confusions(references, answers), folder / "confusions.png")
+
+    def _draw_attention(self, exported, sources, folder):
+        found = exported.predict(**{self.source_name: sources})
+        told = [self._split(answer.decode()) for answer in found[self.target_name]]
+        columns = min(4, len(sources))
+        evaluation.figures.save_attention(sources, told, found["attention"], folder / "attention.png", columns)
+
+    def explain(self, folder, figures, texts=()):
+        """Draw which characters each symbol of an answer attends to, for these texts or those that a run shows."""
+        known = set(self.source_symbols.symbols)
+        read = [
+            "".join(character for character in text.lower() if character in known)[: self.config.longest_source]
+            for text in texts
+        ]
+        if "" in read:
+            raise UserError(
+                f"Every text must hold some of the characters {''.join(self.source_symbols.symbols)!r}. "
+                f"Received: {texts[read.index('')]!r}"
+            )
+        self._draw_attention(export.SavedFunction(folder), read or self.shown, figures)
 
     def format_scores(self, scores):
         """Return the error rates of greedy search, then those of beam search."""

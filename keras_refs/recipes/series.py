@@ -80,8 +80,10 @@ class SeriesRecipe(Recipe):
         return (
             f"- `serving_default`: `series`, float32 `[batch, {config.window}, {len(names)}]`, the last "
             f"{config.window} steps of {', '.join(names)}, raw; and\n  `time`, string `[batch]`, the first step to "
-            "forecast, as `2014-12-25T18:00` or `2014-12-25`, by the local clock\n\n"
-            f"It returns `forecast`, float32 `[batch, {config.horizon}]`, the next {config.horizon} of "
+            "forecast, as `2014-12-25T18:00` or `2014-12-25`, by the local clock\n"
+            "- `numeric`: without strings; `series` and, instead of the time, `hours`, int64 `[batch]`, those since "
+            "1970-01-01T00:00 by the local clock\n\n"
+            f"Both return `forecast`, float32 `[batch, {config.horizon}]`, the next {config.horizon} of "
             f"`{config.target}`, in the units of the data."
         )
 
@@ -175,19 +177,29 @@ class SeriesRecipe(Recipe):
         """Write the SavedModel, which takes raw values and the time of the first step to forecast."""
         import tensorflow as tf
 
-        def forecast(series, time):
-            changes = model(self.network_inputs(series, datasets.parse_times(time)), training=False)
-            return {"forecast": self.naive(series) + self.change_scale * changes}
+        def forecast(series, hours):
+            return {"forecast": self._forecast(model, series, hours)}
 
-        inputs = {
-            "series": (tf.float32, (self.config.window, len(self.data.value_names))),
-            "time": (tf.string, ()),
-        }
-        export.write_function(forecast, inputs, folder)
+        series = {"series": (tf.float32, (self.config.window, len(self.data.value_names)))}
+        export.write_function(
+            lambda series, time: forecast(series, datasets.parse_times(time)),
+            {**series, "time": (tf.string, ())},
+            folder,
+            numeric=(forecast, {**series, "hours": (tf.int64, ())}),
+        )
+
+    def _forecast(self, model, values, times):
+        """Return what a network makes of raw windows, in the units of the data."""
+        changes = model(self.network_inputs(values, times), training=False)
+        return self.naive(values) + self.change_scale * changes
 
     def examples(self):
         """Return the first test window."""
-        return {"serving_default": {"series": self.data.test.values[:1], "time": self._test_times()[:1]}}
+        test = self.data.test
+        return {
+            "serving_default": {"series": test.values[:1], "time": self._test_times()[:1]},
+            "numeric": {"series": test.values[:1], "hours": test.times[:1]},
+        }
 
     def _test_times(self):
         return np.datetime_as_string(self.data.test.times.astype("datetime64[h]"), unit="m")
@@ -236,3 +248,24 @@ class SeriesRecipe(Recipe):
         figures.save_predictions(test.targets, predictions[self.name], folder / "residuals.png")
         if config.horizon > 1:
             figures.save_error_by_step(test.targets, predictions, config.target, folder / "error_by_step.png")
+
+    def explain(self, folder, figures, texts=()):
+        """Draw how much each number of the window counts for each step of what is added to the naive forecast.
+
+        That is the mean over test windows of the absolute derivative, times the number's deviation. The naive forecast
+        depends on one step alone, and the calendar is no part of the window: both are left out.
+        """
+        model, test, horizon = self.read_model(folder), self.data.test, self.config.horizon
+        some = test.take(slice(None, None, 1 + len(test) // 300))
+
+        def answer(values):
+            return self._forecast(model, values, some.times) - self.naive(values)
+
+        gradients = [
+            evaluation.input_gradients(answer, some.values, np.full(len(some), step)) for step in range(horizon)
+        ]
+        influence = np.mean(np.abs(gradients), axis=1) * self.value_scale.deviation
+        label = f"{self.config.target}, change\nfor one deviation"
+        evaluation.explanations.save_influence(
+            influence.transpose(2, 0, 1), self.data.value_names, label, figures / "influence.png"
+        )

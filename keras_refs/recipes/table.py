@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from typing import Literal
 
-from keras_refs import datasets, export
+from keras_refs import datasets, evaluation, export
 from keras_refs.recipes import settings
 from keras_refs.recipes.recipe import Recipe
 
@@ -93,3 +93,15 @@ class TableRecipe(Recipe):
     def examples(self):
         """Return the first row."""
         return {"serving_default": {"features": self.data.test.features[:1]}}
+
+    def explain(self, folder, figures, texts=()):
+        """Draw the weights."""
+        weights = self.read_model(folder).layers[-1].kernel.numpy().T
+        coefficients, label = self.name_weights(weights)
+        evaluation.explanations.save_coefficients(
+            self.data.feature_names, coefficients, label, figures / "coefficients.png"
+        )
+
+    def name_weights(self, weights):
+        """Return the weights of each output `(outputs, features)` by its name, and what they say."""
+        raise NotImplementedError

@@ -3,7 +3,7 @@
 import pytest
 
 from keras_refs import export, recipes, serving
-from keras_refs.evaluate import recipe_on
+from keras_refs.commands import recipe_on
 from tests.conftest import REPOSITORY
 
 MODELS = sorted((REPOSITORY / "saved_models").glob("*/1"))
