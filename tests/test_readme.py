@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import pages
 from tests.conftest import REPOSITORY
 
-TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+TEXT = pages.README.read_text(encoding="utf-8")
 
 
 def test_figures_come_from_the_results():
@@ -33,24 +34,12 @@ def test_links_lead_somewhere():
     assert [target for target in targets if not (REPOSITORY / target).exists()] == []
 
 
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", TEXT, re.S))
+@pytest.mark.parametrize("block", pages.python_blocks(pages.README))
 def test_python_blocks_run(block, monkeypatch):
     monkeypatch.chdir(REPOSITORY)
     names = {}
     exec(compile(block, "README.md", "exec"), names)
     assert "model" in names
-
-
-@pytest.mark.parametrize(
-    ("recipe", "options"), sorted(set(re.findall(r"^python -m keras_refs\.train (\w+)(.*)$", TEXT, re.M)))
-)
-def test_commands_are_accepted(recipe, options):
-    """Every command of the README parses; data that are not here are the only thing that may be missing."""
-    from keras_refs import recipes
-    from keras_refs.train import _parse
-
-    config, _ = _parse(recipes.load(recipe), recipe, options.replace("--help", "").split())
-    assert config.epochs >= 1
 
 
 def test_names_every_recipe_and_every_builder():
