@@ -87,7 +87,9 @@ class _Asking:
 
 
 def _command():
-    return gr.Code(label="The same by the command line", language="shell", elem_id="command", lines=2, max_lines=8, wrap_lines=True)
+    return gr.Code(
+        label="The same by the command line", language="shell", elem_id="command", lines=2, max_lines=8, wrap_lines=True
+    )
 
 
 def _pictures(ask, servable):
@@ -186,7 +188,8 @@ def _forecast(ask, servable):
         json.dumps(np.round(examples["series"][0], 4).tolist()), label="Series, a row for each step", language="json"
     )
     time = gr.Textbox(examples["time"][0], label="Time of the first step to forecast")
-    button, plot, command = gr.Button("Forecast", variant="primary"), gr.Plot(show_label=False, elem_id="forecast"), _command()
+    button = gr.Button("Forecast", variant="primary")
+    plot, command = gr.Plot(show_label=False, elem_id="forecast"), _command()
 
     def forecast(rows, first):
         try:

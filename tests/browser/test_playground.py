@@ -15,7 +15,7 @@ from keras_refs.serving import Repository, application, playground
 from tests.conftest import REPOSITORY
 from tests.serving.servers import listening, wait_until
 
-MODELS = ["conv_classifier", "g2p", "linear_regression", "lstm_regressor"]
+MODELS = ["conv_classifier", "g2p", "gan", "linear_regression", "lstm_regressor"]
 CHROMIUM = (
     "--headless",
     "--no-sandbox",

@@ -1,0 +1,93 @@
+"""The notebooks run from a clean start, and what they show is of the code they show."""
+
+import re
+
+import nbformat
+import pytest
+
+from tests.notebooks import execution
+
+# What the last cell must be able to say of what was trained: worse, and the text around it would be wrong.
+CLAIMS = {
+    "conv_classifier": 'scores["accuracy"] > 0.8',
+    "dense_and_linear": 'difference < 1e-3 and scores["accuracy"] > 0.95 and loss < 0.05',
+    "gan": 'history[-1]["val_frechet_distance"] < history[0]["val_frechet_distance"] / 2',
+    "recurrent": 'metrics["test"]["mse"]["lstm"] < 0.02 and abs(answer["lstm"][0] - 0.85) < 0.2',
+    "seq2seq": 'scores["word_error_rate"] < 0.2',
+}
+BUILDERS = {
+    "conv_classifier": {"conv_classifier"},
+    "dense_and_linear": {"linear_regression", "logistic_regression", "mlp"},
+    "gan": {"gan_discriminator", "gan_generator"},
+    "recurrent": {"lstm_regressor", "simple_rnn_regressor"},
+    "seq2seq": {"attention_seq2seq"},
+}
+MOST_BYTES = 150_000
+# As in /home/somebody, C:\Users, a folder for temporary files, or an address in memory.
+LOCAL = re.compile(r"/(home|root|Users|tmp|var|work|private)/|[A-Z]:\\|0x[0-9a-f]{6}")
+
+
+def kinds(notebook):
+    """Return the kinds of outputs of each cell."""
+    return [
+        [list(output.get("data", [output.get("name")])) for output in cell.outputs]
+        for cell in execution.code_cells(notebook)
+    ]
+
+
+def texts(notebook):
+    """Return everything a reader sees but pictures."""
+    for cell in notebook.cells:
+        yield cell.source
+        for output in cell.get("outputs", []):
+            yield output.get("text", "")
+            yield from (str(shown) for kind, shown in output.get("data", {}).items() if kind.startswith("text/"))
+
+
+def test_every_family_has_its_notebook():
+    assert {path.stem for path in execution.FOLDER.glob("*.ipynb")} == CLAIMS.keys() == BUILDERS.keys()
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_runs_from_a_clean_start(name, tmp_path):
+    notebook = execution.read(name)
+    expected = kinds(notebook)
+    notebook.cells.append(nbformat.v4.new_code_cell(f"assert {CLAIMS[name]}"))
+    execution.execute(notebook, tmp_path)
+    *shown, claimed = kinds(notebook)
+    assert (shown, claimed) == (expected, [])
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_stored_outputs_are_those_of_the_code(name):
+    notebook = execution.read(name)
+    nbformat.validate(notebook)
+    message = f"run `python -m tests.notebooks.execution {name}`"
+    assert notebook.metadata.get("executed") == execution.digest(notebook), message
+    cells = execution.code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell.outputs]
+    assert {output.output_type for output in outputs} <= {"stream", "display_data", "execute_result"}
+    assert {output.name for output in outputs if output.output_type == "stream"} == {"stdout"}
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_can_be_read_on_a_code_host(name):
+    notebook = execution.read(name)
+    assert (execution.FOLDER / f"{name}.ipynb").stat().st_size <= MOST_BYTES
+    assert [text for text in texts(notebook) if LOCAL.search(text)] == []
+    assert max(len(line) for text in texts(notebook) for line in text.splitlines()) <= 200
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_goes_from_the_builders_to_a_served_answer(name):
+    code = "\n".join(cell.source for cell in execution.code_cells(execution.read(name)))
+    assert code.startswith("import keras_refs\n")
+    assert set(re.findall(r"keras_refs\.(\w+)", code)) >= BUILDERS[name]
+    places = [
+        code.index(step)
+        for step in ("datasets.", "keras_refs." + min(BUILDERS[name]), "serving.application", ":predict")
+    ]
+    assert places == sorted(places)
