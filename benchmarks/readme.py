@@ -1,7 +1,7 @@
-"""Write the measured figures into the README, between its markers.
+"""Write the measured figures into the README and its translation, between their markers.
 
-python benchmarks/readme.py          writes README.md
-python benchmarks/readme.py --check  exits with 1 if README.md says anything else than results/ does
+python benchmarks/readme.py          writes README.md and README.zh-CN.md
+python benchmarks/readme.py --check  exits with 1 if one of them says anything else than results/ does
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 import results
 
 REPOSITORY = Path(__file__).parents[1]
-README = REPOSITORY / "README.md"
+READMES = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
 
 
 def models_table():
@@ -69,16 +69,17 @@ def filled(text):
         marked = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(\n<!-- end of {name} -->)", re.S)
         text, count = marked.subn(lambda match, table=table: match[1] + table() + match[2], text)
         if count != 1:
-            raise SystemExit(f"README.md must have one part marked {name!r}; found {count}")
+            raise SystemExit(f"Each README must have one part marked {name!r}; found {count}")
     return text
 
 
 def main():
     """Write or check."""
-    text = README.read_text(encoding="utf-8")
+    texts = {path: path.read_text(encoding="utf-8") for path in READMES}
     if sys.argv[1:] == ["--check"]:
-        return int(filled(text) != text)
-    README.write_text(filled(text), encoding="utf-8")
+        return int(any(filled(text) != text for text in texts.values()))
+    for path, text in texts.items():
+        path.write_text(filled(text), encoding="utf-8")
     return 0
 
 

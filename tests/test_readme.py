@@ -12,6 +12,7 @@ from tests import pages
 from tests.conftest import REPOSITORY
 
 TEXT = pages.README.read_text(encoding="utf-8")
+TRANSLATION = REPOSITORY / "README.zh-CN.md"
 
 
 def test_figures_come_from_the_results():
@@ -22,6 +23,7 @@ def test_figures_come_from_the_results():
 def test_check_notices_a_changed_figure(tmp_path):
     for name in ("benchmarks", "results"):
         shutil.copytree(REPOSITORY / name, tmp_path / name)
+    shutil.copy(TRANSLATION, tmp_path)
     (tmp_path / "README.md").write_text(re.sub(r"\| 121,930 \|", "| 121,931 |", TEXT), encoding="utf-8")
     check = [sys.executable, str(tmp_path / "benchmarks" / "readme.py"), "--check"]
     assert subprocess.run(check, check=False).returncode == 1
@@ -40,6 +42,22 @@ def test_python_blocks_run(block, monkeypatch):
     names = {}
     exec(compile(block, "README.md", "exec"), names)
     assert "model" in names
+
+
+def test_translation_has_the_same_commands_table_links_and_names():
+    translated = TRANSLATION.read_text(encoding="utf-8")
+    assert pages.blocks(TRANSLATION) == pages.blocks(pages.README)
+
+    def of_models(text):
+        return re.search("<!-- models:.*<!-- end of models -->", text, re.S)[0]
+
+    def named(text):
+        prose = re.sub(r"```.*?```", "", text, flags=re.S)
+        links = set(re.findall(r"\]\(([^)#]+)\)", prose)) - {"README.md", "README.zh-CN.md"}
+        return links | set(re.findall(r"`[^`\n]+`", prose))
+
+    assert of_models(translated) == of_models(TEXT)
+    assert named(translated) == named(TEXT)
 
 
 def test_names_every_recipe_and_every_builder():
