@@ -9,6 +9,7 @@ EXTRAS_cluster := ray
 EXTRAS_docs := docs
 EXTRAS_interop := interop
 EXTRAS_notebooks := notebooks
+OPTIONS_notebooks := --numprocesses 2
 EXTRAS_parity := parity
 
 .PHONY: train test long docs lint clean $(GROUPS)
@@ -27,7 +28,7 @@ long: .venv/ready
 # browser: the page to try models on, in Debian's Chromium. cluster: servers on Ray, one of them killed. interop: exports
 # in programs that are not ours. notebooks: from their first cell to the last. parity: the same weights in PyTorch.
 $(GROUPS): %: .venv/%
-	$(BIN)/python -m pytest tests/$@
+	$(BIN)/python -m pytest $(OPTIONS_$@) tests/$@
 
 # The site, into docs/_build/html; a warning is an error.
 docs: .venv/docs

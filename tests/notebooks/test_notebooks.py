@@ -11,7 +11,7 @@ from tests.notebooks import execution
 CLAIMS = {
     "conv_classifier": 'scores["accuracy"] > 0.8',
     "dense_and_linear": 'difference < 1e-3 and scores["accuracy"] > 0.95 and loss < 0.05',
-    "gan": 'history[-1]["val_frechet_distance"] < history[0]["val_frechet_distance"] / 2',
+    "gan": "distance < 1",
     "recurrent": 'metrics["test"]["mse"]["lstm"] < 0.02 and abs(answer["lstm"][0] - 0.85) < 0.2',
     "seq2seq": 'scores["word_error_rate"] < 0.2',
 }
@@ -83,8 +83,9 @@ def test_can_be_read_on_a_code_host(name):
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_goes_from_the_builders_to_a_served_answer(name):
-    code = "\n".join(cell.source for cell in execution.code_cells(execution.read(name)))
-    assert code.startswith("import keras_refs\n")
+    cells = execution.code_cells(execution.read(name))
+    assert "import keras_refs\n" in cells[0].source
+    code = "\n".join(cell.source for cell in cells)
     assert set(re.findall(r"keras_refs\.(\w+)", code)) >= BUILDERS[name]
     places = [
         code.index(step)
