@@ -9,6 +9,7 @@ EXTRAS_cluster := ray
 EXTRAS_docs := docs
 EXTRAS_interop := interop
 EXTRAS_notebooks := notebooks
+OPTIONS_interop := --numprocesses 2
 OPTIONS_notebooks := --numprocesses 2
 EXTRAS_parity := parity
 

@@ -180,7 +180,8 @@ def latent_classes(latents, num_classes):
     It is the place of the greatest of their first `num_classes` numbers: of standard normal latents, all classes are
     equally frequent.
     """
-    return ops.argmax(latents[:, :num_classes], axis=-1)
+    # Keras's argmax asks for the sign of zero, which programs that models are converted to cannot.
+    return ops.top_k(latents[:, :num_classes], 1)[1][:, 0]
 
 
 def _check(image_shape, filters, kernel_size, negative_slope):

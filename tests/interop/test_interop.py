@@ -1,4 +1,3 @@
-import contextlib
 import shutil
 import struct
 import subprocess
@@ -25,8 +24,6 @@ STRINGS = {
     "time": ["1985-01-02", "1985-07-04", "2014-12-25T18:00", "2012-02-29T00:00"],
 }
 """What is asked in place of the example that a model brings, by the name of the input."""
-UNKNOWN_OPERATIONS = {"gan": "Bitcast"}
-"""What neither converter knows of a model: `keras.ops.argmax` asks by it for the sign of zero."""
 
 
 @pytest.fixture(scope="module", params=MODELS, ids=lambda folder: folder.parent.name)
@@ -58,6 +55,9 @@ def check_agrees(found, expected):
         assert found[name].shape == answer.shape, name
         if answer.dtype == object:
             assert as_bytes(found[name]) == as_bytes(answer), name
+        elif answer.dtype == np.uint8:
+            # A pixel that lies between two levels is rounded to either.
+            np.testing.assert_allclose(found[name].astype(int), answer.astype(int), atol=1, err_msg=name)
         else:
             # At most the tolerance, or, of numbers over 1, that share of them.
             np.testing.assert_allclose(found[name], answer, rtol=TOLERANCE / 2, atol=TOLERANCE / 2, err_msg=name)
@@ -151,12 +151,6 @@ def signature_to_convert(answers):
     return name, *answers[name]
 
 
-def conversion(folder):
-    """Return where a model is to be converted, or to fail for the one reason that is known, until that is no more."""
-    operation = UNKNOWN_OPERATIONS.get(folder.parent.name)
-    return pytest.raises(Exception, match=f"No .* {operation}") if operation else contextlib.nullcontext()
-
-
 def test_openvino_reads_the_saved_model(model, tmp_path):
     folder, _, answers = model
     signature, inputs, expected = signature_to_convert(answers)
@@ -164,10 +158,9 @@ def test_openvino_reads_the_saved_model(model, tmp_path):
         folder = with_one_signature(folder, signature, tmp_path / "model")
     core = openvino.Core()
     # On a CPU that has bfloat16 it would compute in that.
-    with conversion(model[0]):
-        compiled = core.compile_model(core.read_model(folder), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        found = compiled(inputs)
-        check_agrees({name: found[name] for name in expected}, expected)
+    compiled = core.compile_model(core.read_model(folder), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = compiled(inputs)
+    check_agrees({name: found[name] for name in expected}, expected)
 
 
 def with_one_signature(folder, signature, copy):
@@ -188,7 +181,6 @@ def test_onnxruntime_answers_after_tf2onnx(model, tmp_path, monkeypatch):
     command = ["--saved-model", folder, "--tag", "serve", "--signature_def", signature, "--output", path]
     monkeypatch.setattr(sys, "argv", ["tf2onnx.convert", *map(str, command)])
     convert.main()
-    with conversion(folder):
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        names = [output.name for output in session.get_outputs()]
-        check_agrees(dict(zip(names, session.run(names, inputs), strict=True)), expected)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    check_agrees(dict(zip(names, session.run(names, inputs), strict=True)), expected)

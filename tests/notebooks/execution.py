@@ -5,6 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+# Where there is no font cache yet it is made here, and not in a cell, which would say so.
+import matplotlib.font_manager  # noqa: F401
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
