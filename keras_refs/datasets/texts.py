@@ -10,6 +10,8 @@ import tensorflow_datasets as tfds
 from keras_refs.datasets.opening import open_builder, open_split, wrong_kind
 
 PADDING, UNKNOWN = 0, 1
+# Of a character in Unicode, so that three fit into 63.
+_BITS = 21
 _SPACE = ord(" ")
 
 
@@ -124,6 +126,13 @@ class NgramTokens:
         """Number of different tokens."""
         return len(self.vocabulary) + 2
 
+    def ngrams(self):
+        """Return the strings that the tokens from 2 on stand for."""
+        return [
+            "".join(chr(joined >> _BITS * back & 2**_BITS - 1) for back in reversed(range(self.n)))
+            for joined in self.vocabulary.tolist()
+        ]
+
     def characters(self, texts, length):
         """Return the first `length` characters of strings, after `n - 1` spaces: int64 `(batch, n - 1 + length)`.
 
@@ -145,5 +154,4 @@ class NgramTokens:
 def _joined(characters, n):
     """Return for each character the number that it and the `n - 1` before it make."""
     length = characters.shape[-1] - n + 1
-    # Unicode needs 21 bits, so that three characters fit into 63.
-    return sum(characters[..., n - 1 - back : n - 1 - back + length] * 2 ** (21 * back) for back in range(n))
+    return sum(characters[..., n - 1 - back : n - 1 - back + length] * 2 ** (_BITS * back) for back in range(n))

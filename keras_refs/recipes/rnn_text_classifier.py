@@ -158,15 +158,7 @@ class Recipe(recipe.Recipe):
         export.write_function(answer, {"texts": (tf.string, ())}, folder, numeric=(numeric, numbers))
         path = Path(folder) / NGRAMS
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(self._ngrams(), ensure_ascii=False), encoding="utf-8")
-
-    def _ngrams(self):
-        """Return the strings that the tokens from 2 on stand for."""
-        bits = 21
-        return [
-            "".join(chr(joined >> bits * back & 2**bits - 1) for back in reversed(range(self.tokens.n)))
-            for joined in self.tokens.vocabulary.tolist()
-        ]
+        path.write_text(json.dumps(self.tokens.ngrams(), ensure_ascii=False), encoding="utf-8")
 
     def examples(self):
         """Return the first test piece."""

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from ray.serve.schema import ServeDeploySchema
 from keras_refs import export
 from keras_refs.serving import Repository, cluster
 from tests.conftest import REPOSITORY
+from tests.serving.servers import free_port
 
 CONFIGURATION = REPOSITORY / "deploy" / "ray_serve.yaml"
 CLIENTS = 4
@@ -90,12 +90,6 @@ def write_doubling(folder, gate):
             return {"products": 2 * numbers, "sum": tf.reduce_sum(numbers, axis=1)}
 
     export.write_function(doubled, {"numbers": (tf.float32, (2,))}, folder)
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def write_configuration(root, port):

@@ -17,6 +17,13 @@ def wait_until(condition, seconds=60):
     raise AssertionError(f"it did not happen within {seconds} s")
 
 
+def free_port():
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as given:
+        given.bind(("127.0.0.1", 0))
+        return given.getsockname()[1]
+
+
 @contextlib.contextmanager
 def listening(build):
     """Yield the address of a server of the application that a function of its host and port builds."""

@@ -1,6 +1,5 @@
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ from keras_refs import serve
 from keras_refs.serving import Batching, Limits, Repository, application
 from tests.conftest import REPOSITORY
 from tests.serving import models
-from tests.serving.servers import wait_until
+from tests.serving.servers import free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -171,12 +170,6 @@ def test_before_the_models_are_loaded(root):
         answer = client.get("/health")
         assert (answer.status_code, answer.json()) == (503, {"error": "The models are being loaded."})
         go.set()
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def test_the_command_serves_switches_versions_and_stops(tmp_path):
