@@ -22,7 +22,7 @@ def _prepare(
     port: int = 8501,
     models: str | None = None,
     batch_size: int = 32,
-    batch_milliseconds: float = 2.0,
+    batch_milliseconds: float = 0.0,
     body_megabytes: float = 16.0,
     request_seconds: float = 60.0,
     concurrency: int = 64,
@@ -37,7 +37,8 @@ def _prepare(
         port: Port to listen on.
         models: Names of the models to serve, separated by commas; all by default.
         batch_size: Examples of several requests that are computed together at most; 1 computes every request alone.
-        batch_milliseconds: How long the first request of a batch waits for others at most.
+        batch_milliseconds: How long the first request of a batch waits for others though it could be computed; what
+            comes while other batches are computed is joined without it.
         body_megabytes: Largest body of a request.
         request_seconds: How long a request may take.
         concurrency: Requests that are computed or wait for a batch at the same time.

@@ -18,7 +18,8 @@ class Arguments(pydantic.BaseModel, extra="forbid"):
         root: Folder of models, at the same place on every machine that may get a replica.
         models: Names of the models to serve; all by default.
         batch_size: Examples of several requests that are computed together at most; 1 computes every request alone.
-        batch_milliseconds: How long the first request of a batch waits for others at most.
+        batch_milliseconds: How long the first request of a batch waits for others though it could be computed; what
+            comes while other batches are computed is joined without it.
         body_megabytes: Largest body of a request.
         request_seconds: How long a request may take.
         concurrency: Requests that a replica computes, or lets wait for a batch, at the same time.
@@ -28,7 +29,7 @@ class Arguments(pydantic.BaseModel, extra="forbid"):
     root: Path
     models: list[str] | None = None
     batch_size: pydantic.PositiveInt = 32
-    batch_milliseconds: pydantic.NonNegativeFloat = 2.0
+    batch_milliseconds: pydantic.NonNegativeFloat = 0.0
     body_megabytes: pydantic.PositiveFloat = 16.0
     request_seconds: pydantic.PositiveFloat = 60.0
     concurrency: pydantic.PositiveInt = 64

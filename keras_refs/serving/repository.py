@@ -1,6 +1,8 @@
 """The folder of models that is served, and what became of each version in it."""
 
+import concurrent.futures
 import dataclasses
+import os
 import threading
 from pathlib import Path
 
@@ -55,13 +57,23 @@ class Repository:
             found = self._scan()
             for name in self._models.keys() - found.keys():
                 del self._models[name]
+            new = []
             for name, folders in sorted(found.items()):
                 versions = self._models.setdefault(name, {})
                 for number in versions.keys() - folders.keys():
                     del versions[number]
                 # The newest first: it is what clients ask for.
                 for number in sorted(folders, reverse=True):
-                    self._load(versions, number, folders[number])
+                    known = versions.get(number)
+                    if known and known.servable:
+                        continue
+                    stamp = _stamp(folders[number])
+                    if known is None or known.stamp != stamp:
+                        versions[number] = Version(stamp)
+                        new.append((versions[number], folders[number]))
+            if new:
+                with concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "load") as threads:
+                    list(threads.map(self._load, *zip(*new, strict=True)))
 
     def _scan(self):
         models = {}
@@ -74,14 +86,7 @@ class Repository:
                     models[folder.name] = versions
         return models
 
-    def _load(self, versions, number, folder):
-        before = versions.get(number)
-        if before and before.servable:
-            return
-        stamp = _stamp(folder)
-        if before and before.stamp == stamp:
-            return
-        version = versions[number] = Version(stamp)
+    def _load(self, version, folder):
         try:
             self._require_inside(folder)
             version.servable = Servable(folder, self._batching)

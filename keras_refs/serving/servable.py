@@ -1,6 +1,8 @@
 """One loaded version of a model: its signatures, called alone or in batches."""
 
 import dataclasses
+import itertools
+import threading
 from pathlib import Path
 
 import tensorflow as tf
@@ -17,22 +19,20 @@ class Batching:
 
     Attributes:
         max_batch_size: Examples a call at most.
-        timeout_seconds: How long the first request of a batch waits for others at most.
-        threads: Batches that are computed at the same time.
+        timeout_seconds: How long the first request of a batch waits for others, though a thread could compute it. What
+            comes while all are busy is joined without it.
+        threads: Batches that are computed at the same time, of whichever models.
         max_enqueued_batches: Full batches that wait at most; further requests are refused.
     """
 
     max_batch_size: int = 32
-    timeout_seconds: float = 0.002
+    timeout_seconds: float = 0.0
     threads: int = 2
     max_enqueued_batches: int = 100
 
 
 class Servable:
     """A SavedModel that answers requests for its signatures, and has answered those it brings for warming up.
-
-    Attributes:
-        metadata: The signatures as TensorFlow Serving's metadata have them.
 
     Attributes:
         folder: Its version folder.
@@ -48,9 +48,10 @@ class Servable:
 
     def __init__(self, folder, batching=None):
         self.folder = Path(folder)
-        self._loaded = tf.saved_model.load(str(folder))
         self.metadata = _signature_definitions(folder)
-        self._signatures = {name: _Signature(found, batching) for name, found in self._loaded.signatures.items()}
+        with _BUILDING_GRAPHS:
+            self._loaded = tf.saved_model.load(str(folder))
+            self._signatures = {name: _Signature(found, batching) for name, found in self._loaded.signatures.items()}
         for name, inputs in export.read_warm_up(folder):
             self.signature(name)(inputs)
 
@@ -68,6 +69,11 @@ class Servable:
         if name not in self._signatures:
             raise RequestError(f"There is no signature {name!r}. The model has: {', '.join(self.names)}.")
         return self._signatures[name]
+
+
+# TensorFlow does not promise that several threads may do this at the same time. They may call, which takes longer.
+_BUILDING_GRAPHS = threading.Lock()
+_NUMBERS = itertools.count()
 
 
 class _Signature:
@@ -99,20 +105,30 @@ class _Signature:
     def _in_batches(self, batching):
         names = list(self.inputs)
 
-        @tf.nondifferentiable_batch_function(
-            num_batch_threads=batching.threads,
-            max_batch_size=batching.max_batch_size,
-            batch_timeout_micros=round(1e6 * batching.timeout_seconds),
-            max_enqueued_batches=batching.max_enqueued_batches,
-            enable_large_batch_splitting=False,
-        )
+        @tf.function(input_signature=[self.inputs[name] for name in names])
         def joined(*tensors):
             found = self._function(**dict(zip(names, tensors, strict=True)))
             return [found[name] for name in self.outputs]
 
+        function = joined.get_concrete_function()
+        # Threads are shared by all, queues are not: a batch is computed by one function.
+        queue = f"signature_{next(_NUMBERS)}"
+
         @tf.function(input_signature=[self.inputs[name] for name in names])
         def call(*tensors):
-            return dict(zip(self.outputs, joined(*tensors), strict=True))
+            found = tf.raw_ops.BatchFunction(
+                in_tensors=tensors,
+                captured_tensors=function.captured_inputs,
+                f=function,
+                Tout=[output.dtype for output in function.outputs],
+                num_batch_threads=batching.threads,
+                max_batch_size=batching.max_batch_size,
+                batch_timeout_micros=round(1e6 * batching.timeout_seconds),
+                max_enqueued_batches=batching.max_enqueued_batches,
+                shared_name=f"{batching}",
+                batching_queue=queue,
+            )
+            return dict(zip(self.outputs, found, strict=True))
 
         concrete = call.get_concrete_function()
         return lambda **tensors: concrete(*(tensors[name] for name in names))
