@@ -85,7 +85,7 @@ def throughput(recipe, plan, rounds, steps):
             rates[name].append(steps * recipe.config.batch_size / (time.perf_counter() - began))
     found = {"pictures_per_second": {name: round(statistics.median(values[1:])) for name, values in rates.items()}}
     found["ratios"] = {
-        name: round(statistics.median(np.divide(rates["ours"], values)[1:]), 2)
+        name: round(float(statistics.median(np.divide(rates["ours"], values)[1:])), 2)
         for name, values in rates.items()
         if name != "ours"
     }

@@ -41,13 +41,13 @@ def _model_row(name, row):
     reached = mean <= rival if row.get("lower_is_better") else mean >= rival
     verdict = "" if reached else " (**not reached**)"
     what = f"[{goal['what']}]({goal['source']})" if goal["source"] else goal["what"]
-    cores = f"{row['cores']} core{'s' if row['cores'] > 1 else ''}"
+    cores = sorted({run["cores"] for run in runs})
     return (
         f"| `{name}` | {runs[0]['parameters']:,} | {runs[0]['dataset']} "
         f"| {row['score'][0]} {mean:.4f}{spread} ({len(runs)}) "
         f"| {rival:.4g}, {what}{verdict} "
         f"| {statistics.mean(run['wall_seconds'] for run in runs):.0f} s "
-        f"| {cores}, {runs[0]['ran_on']['device']} |"
+        f"| {' or '.join(map(str, cores))} core{'s' if cores[-1] > 1 else ''}, {runs[0]['ran_on']['device']} |"
     )
 
 

@@ -165,14 +165,15 @@ def train(row, seed, folder):
         "wall_seconds": round(wall_seconds, 1),
         "training_seconds": metrics["seconds"],
         "parameters": metrics["parameters"],
+        "cores": len(os.sched_getaffinity(0)),
         "dataset": config["settings"].get("dataset", "generated"),
         "ran_on": config["ran_on"],
     }
 
 
 def record(name, run):
-    """Write a run of a row into its file, beside those of other seeds with the same options on as many cores."""
-    path, row = RESULTS / f"{name}.json", {**ROWS[name], "cores": len(os.sched_getaffinity(0))}
+    """Write a run of a row into its file, beside those of other seeds with the same options."""
+    path, row = RESULTS / f"{name}.json", ROWS[name]
     before = json.loads(path.read_text()) if path.exists() else {}
     comparable = {**before, "runs": None} == {**row, "runs": None}
     by_seed = {earlier["seed"]: earlier for earlier in before["runs"]} if comparable else {}
