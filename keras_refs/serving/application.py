@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
+import gc
 import threading
 import time
 from typing import Annotated
@@ -168,7 +169,8 @@ class _Server:
 
         def look():
             while not stop.is_set():
-                self.repository.update()
+                if self.repository.update():
+                    _collect_garbage()
                 self.ready.set()
                 stop.wait(self._limits.poll_seconds)
 
@@ -177,6 +179,7 @@ class _Server:
         with concurrent.futures.ThreadPoolExecutor(self._limits.concurrency, "predict") as self._threads:
             yield
         stop.set()
+        gc.unfreeze()
 
     async def predict(self, request, name, number):
         """Return the response to a request for predictions."""
@@ -229,6 +232,15 @@ class _Server:
             return rest.write_answer(signature(inputs), by_rows="instances" in request)
         except tf.errors.OpError as error:
             raise RequestError(_reason(error), STATUS_OF_ERROR.get(type(error), 500)) from error
+
+
+def _collect_garbage():
+    """Free what old models leave behind, and have Python's collector pass over the hundreds of thousands of objects of
+    the new ones, which it would else look through every few hundred requests, with all of these waiting.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _reason(error):

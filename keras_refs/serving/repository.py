@@ -52,16 +52,16 @@ class Repository:
         return sorted(self._models)
 
     def update(self):
-        """Look at the folder once, load what is new and forget what is gone."""
+        """Look at the folder once, load what is new, forget what is gone, and return whether there was any."""
         with self._updating:
-            found = self._scan()
+            found, new = self._scan(), []
+            gone = _pairs(self._models) - _pairs(found)
+            for name, number in gone:
+                del self._models[name][number]
             for name in self._models.keys() - found.keys():
                 del self._models[name]
-            new = []
             for name, folders in sorted(found.items()):
                 versions = self._models.setdefault(name, {})
-                for number in versions.keys() - folders.keys():
-                    del versions[number]
                 # The newest first: it is what clients ask for.
                 for number in sorted(folders, reverse=True):
                     known = versions.get(number)
@@ -74,6 +74,7 @@ class Repository:
             if new:
                 with concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "load") as threads:
                     list(threads.map(self._load, *zip(*new, strict=True)))
+            return bool(new or gone)
 
     def _scan(self):
         models = {}
@@ -142,6 +143,11 @@ class Repository:
             which = f"version {number} of model {name!r}" if number is not None else f"model {name!r}"
             raise RequestError(f"There is no {which}. Models are: {', '.join(self.names) or 'none yet'}.", 404)
         return versions
+
+
+def _pairs(models):
+    """Return name and number of all versions."""
+    return {(name, number) for name, versions in models.items() for number in versions}
 
 
 def _stamp(folder):

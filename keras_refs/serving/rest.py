@@ -6,9 +6,11 @@ https://www.tensorflow.org/tfx/serving/api_rest has the formats. Numbers that ar
 
 import base64
 import binascii
+import itertools
 import json
 
 import numpy as np
+import orjson
 
 
 class RequestError(Exception):
@@ -29,9 +31,9 @@ def read_body(body):
         RequestError: If they are no JSON, or no object with either `instances` or `inputs`.
     """
     try:
-        request = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"JSON parse error: {str(error) or 'nested too deeply'}") from error
+        request = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        request = _read_any(body)
     if not isinstance(request, dict):
         raise RequestError("The body must be a JSON object.")
     if ("instances" in request) == ("inputs" in request):
@@ -39,6 +41,14 @@ def read_body(body):
     if not isinstance(request.get("signature_name", ""), str):
         raise RequestError("'signature_name' must be a string.")
     return request
+
+
+def _read_any(body):
+    """Return what a body holds that is no JSON in the strict sense, such as one with `NaN`."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"JSON parse error: {str(error) or 'nested too deeply'}") from error
 
 
 def read_inputs(request, specifications):
@@ -99,33 +109,36 @@ def _array(name, value, specification):
 
 
 def _numbers(value, dtype):
-    array = np.array(value)
-    allowed = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}[np.dtype(dtype).kind]
-    # An empty list has no type yet.
-    if array.dtype.kind not in allowed and array.size:
-        raise ValueError(f"holds {_kind(array)}")
-    if array.dtype.kind in "iu" and np.dtype(dtype).kind in "iu" and array.size:
+    leaves, kinds, shape = _flattened(value)
+    kind = np.dtype(dtype).kind
+    if wrong := kinds - {"b": {bool}, "i": {int}, "u": {int}, "f": {int, float}}[kind]:
+        raise ValueError(f"holds {' and '.join(sorted(_NAMES.get(found, 'objects') for found in wrong))}")
+    if kind in "iu" and leaves:
         limits = np.iinfo(dtype)
-        if array.min() < limits.min or array.max() > limits.max:
+        if min(leaves) < limits.min or max(leaves) > limits.max:
             raise ValueError(f"numbers must be from {limits.min} to {limits.max}")
     # Beyond the range of float32 a number becomes infinite, which the signatures refuse.
     with np.errstate(over="ignore"):
-        return array.astype(dtype)
+        return np.array(leaves, dtype).reshape(shape)
 
 
-def _kind(array):
-    kinds = {"b": "true or false", "f": "fractions", "U": "strings", "O": "null, objects or integers beyond 64 bits"}
-    return kinds.get(array.dtype.kind, array.dtype.name)
+_NAMES = {bool: "true or false", int: "integers", float: "fractions", str: "strings", type(None): "null"}
+
+
+def _flattened(value):
+    """Return the leaves of lists in lists, their types and the shape, several times faster than NumPy."""
+    shape, leaves = [], [value]
+    while list in (kinds := set(map(type, leaves))):
+        lengths = set(map(len, leaves)) if kinds == {list} else ()
+        if len(lengths) != 1:
+            raise ValueError("lists of different lengths")
+        shape += lengths
+        leaves = list(itertools.chain.from_iterable(leaves))
+    return leaves, kinds, shape
 
 
 def _strings(value):
-    shape, leaves = [], [value]
-    while any(isinstance(leaf, list) for leaf in leaves):
-        lengths = {len(leaf) if isinstance(leaf, list) else -1 for leaf in leaves}
-        if len(lengths) != 1 or -1 in lengths:
-            raise ValueError("lists of different lengths")
-        shape.append(lengths.pop())
-        leaves = [part for leaf in leaves for part in leaf]
+    leaves, _, shape = _flattened(value)
     array = np.empty(len(leaves), dtype=object)
     array[:] = [_string(leaf) for leaf in leaves]
     return array.reshape(shape)

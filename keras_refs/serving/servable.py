@@ -21,13 +21,13 @@ class Batching:
         max_batch_size: Examples a call at most.
         timeout_seconds: How long the first request of a batch waits for others, though a thread could compute it. What
             comes while all are busy is joined without it.
-        threads: Batches that are computed at the same time, of whichever models.
+        threads: Batches of one model that are computed at the same time. With one, whatever comes meanwhile is joined.
         max_enqueued_batches: Full batches that wait at most; further requests are refused.
     """
 
     max_batch_size: int = 32
     timeout_seconds: float = 0.0
-    threads: int = 2
+    threads: int = 1
     max_enqueued_batches: int = 100
 
 
@@ -51,7 +51,8 @@ class Servable:
         self.metadata = _signature_definitions(folder)
         with _BUILDING_GRAPHS:
             self._loaded = tf.saved_model.load(str(folder))
-            self._signatures = {name: _Signature(found, batching) for name, found in self._loaded.signatures.items()}
+            signatures = self._loaded.signatures.items()
+            self._signatures = {name: _Signature(found, batching, self.folder.parent) for name, found in signatures}
         for name, inputs in export.read_warm_up(folder):
             self.signature(name)(inputs)
 
@@ -77,7 +78,7 @@ _NUMBERS = itertools.count()
 
 
 class _Signature:
-    def __init__(self, function, batching):
+    def __init__(self, function, batching, model):
         self._function = function
         self.inputs = function.structured_input_signature[1]
         self.outputs = list(function.structured_outputs)
@@ -86,7 +87,7 @@ class _Signature:
             spec.shape.rank and spec.shape[0] is None and spec.shape[1:].is_fully_defined()
             for spec in self.inputs.values()
         )
-        self._batched = self._in_batches(batching) if batching and joinable else None
+        self._batched = self._in_batches(batching, model) if batching and joinable else None
         self._largest = batching.max_batch_size if batching else 0
 
     def __call__(self, arrays):
@@ -102,7 +103,7 @@ class _Signature:
             found = self._function(**tensors)
         return {name: found[name].numpy() for name in self.outputs}
 
-    def _in_batches(self, batching):
+    def _in_batches(self, batching, model):
         names = list(self.inputs)
 
         @tf.function(input_signature=[self.inputs[name] for name in names])
@@ -111,13 +112,13 @@ class _Signature:
             return [found[name] for name in self.outputs]
 
         function = joined.get_concrete_function()
-        # Threads are shared by all, queues are not: a batch is computed by one function.
+        # A model's versions share its threads, which TensorFlow keeps. Queues are not shared: one function computes a
+        # whole batch.
         queue = f"signature_{next(_NUMBERS)}"
 
-        @tf.function(input_signature=[self.inputs[name] for name in names])
-        def call(*tensors):
+        def call(**tensors):
             found = tf.raw_ops.BatchFunction(
-                in_tensors=tensors,
+                in_tensors=[tensors[name] for name in names],
                 captured_tensors=function.captured_inputs,
                 f=function,
                 Tout=[output.dtype for output in function.outputs],
@@ -125,13 +126,12 @@ class _Signature:
                 max_batch_size=batching.max_batch_size,
                 batch_timeout_micros=round(1e6 * batching.timeout_seconds),
                 max_enqueued_batches=batching.max_enqueued_batches,
-                shared_name=f"{batching}",
+                shared_name=f"{model} {batching}",
                 batching_queue=queue,
             )
             return dict(zip(self.outputs, found, strict=True))
 
-        concrete = call.get_concrete_function()
-        return lambda **tensors: concrete(*(tensors[name] for name in names))
+        return call
 
 
 def _signature_definitions(folder):
