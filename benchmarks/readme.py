@@ -63,9 +63,41 @@ def throughput_table():
     return "\n".join([*lines, "", f"Measured on {measured['cores']} cores of {measured['device']}."])
 
 
+def serving_table():
+    """Return the figures of `benchmarks/serving.py` and `benchmarks/endurance.py`."""
+    measured, endured = (
+        json.loads((results.RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("serving", "endurance")
+    )
+    lines = [
+        f"| model | requests/s of {measured['clients']} clients, each computed alone | computed together | ratio "
+        "| one client: in process | over HTTP |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, found in measured["models"].items():
+        rates, times = found["requests_per_second"], found["one_client_milliseconds"]
+        lines.append(
+            f"| `{name}` | {rates['alone']:.0f} | {rates['batched']:.0f} | **{found['ratio']}** "
+            f"| {times['in_process']} ms | {times['batched']} ms |"
+        )
+    lines += [
+        "",
+        f"Measured on {measured['cores']} cores of {measured['device']}, which server and clients share.",
+        f"All models answer {measured['start_seconds']} s after the command.",
+        "",
+        f"| {endured['minutes']:g} minutes of load | requests | failed | memory after the first minute | at the end |",
+        "|---|---|---|---|---|",
+        f"| all models, some requests wrong | {endured['answered']:,} | {endured['failed']} "
+        f"| {endured['megabytes_after_first_minute']:.0f} MB | {endured['megabytes_at_end']:.0f} MB |",
+        f"| one model, {endured['version_switches']} new versions in a minute "
+        f"| {endured['answered_while_switching']:,} "
+        f"| {endured['failed_while_switching']} | | |",
+    ]
+    return "\n".join(lines)
+
+
 def filled(text):
     """Return the README's text with every measured part replaced by what `results/` says."""
-    for name, table in (("models", models_table), ("throughput", throughput_table)):
+    for name, table in (("models", models_table), ("throughput", throughput_table), ("serving", serving_table)):
         marked = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(\n<!-- end of {name} -->)", re.S)
         text, count = marked.subn(lambda match, table=table: match[1] + table() + match[2], text)
         if count != 1:

@@ -45,24 +45,30 @@ def _prepare(
         poll_seconds: How often to look for new models and versions.
         playground: Have a page at / to try the models on, if its packages are installed.
     """
-    limits = round(body_megabytes * 2**20), request_seconds, concurrency, poll_seconds
-    return root, host, port, models, (batch_size, batch_milliseconds / 1000), limits, playground
+    options = {
+        "root": root,
+        "models": models.split(",") if models else None,
+        "batch_size": batch_size,
+        "batch_milliseconds": batch_milliseconds,
+        "body_megabytes": body_megabytes,
+        "request_seconds": request_seconds,
+        "concurrency": concurrency,
+        "poll_seconds": poll_seconds,
+    }
+    return options, host, port, playground
 
 
-def _serve(root, host, port, models, batching, limits, playground):
+def _serve(options, host, port, playground):
     try:
         import uvicorn
     except ImportError as error:
         raise UserError("Serving needs more packages: pip install 'keras_refs[serve]'") from error
-    if not root.is_dir():
-        raise UserError(f"The folder of models must exist. Received: {root}")
+    if not options["root"].is_dir():
+        raise UserError(f"The folder of models must exist. Received: {options['root']}")
     commands.import_tensorflow_quietly()
     from keras_refs import serving
 
-    names = models.split(",") if models else None
-    batches = serving.Batching(*batching) if batching[0] > 1 else None
-    repository = serving.Repository(root, names, batches)
-    application = serving.application(repository, serving.Limits(*limits))
+    repository, application = serving.from_options(**options)
     if playground and importlib.util.find_spec("gradio"):
         from keras_refs.serving.playground import mount
 

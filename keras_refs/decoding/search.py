@@ -141,7 +141,7 @@ def _loop(go_on, take_step, start, growing):
 
     def any_batch(tensor):
         shape = tf.convert_to_tensor(tensor).shape
-        return tf.TensorShape([None, *shape[1:]] if shape else [])
+        return tf.TensorShape([None, *shape[1:]] if shape.rank else [])
 
     shapes = [tf.nest.map_structure(any_batch, part) for part in start]
     for place in range(-growing, 0):

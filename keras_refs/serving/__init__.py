@@ -5,7 +5,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "application": ["Limits", "application"],
+        "application": ["Limits", "application", "from_options"],
         "repository": ["Repository"],
         "servable": ["Batching", "Servable"],
         "rest": ["RequestError"],

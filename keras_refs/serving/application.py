@@ -16,7 +16,9 @@ from fastapi.responses import PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from keras_refs.serving import rest
+from keras_refs.serving.repository import Repository
 from keras_refs.serving.rest import RequestError
+from keras_refs.serving.servable import Batching
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
 """TensorFlow Serving's."""
@@ -92,6 +94,20 @@ def application(repository, limits=None):
     _add_model_routes(app, server, "/v1/models/{name}/versions/{number}", _version)
     app.state.answer = server.answer
     return app
+
+
+def from_options(
+    root, models, batch_size, batch_milliseconds, body_megabytes, request_seconds, concurrency, poll_seconds
+):
+    """Return the repository of a folder and the application that serves it.
+
+    The arguments are the options of `python -m keras_refs.serve`, which says what they mean. `models` is a list of
+    names, or `None` for all.
+    """
+    batching = Batching(batch_size, batch_milliseconds / 1000) if batch_size > 1 else None
+    repository = Repository(root, models, batching)
+    limits = Limits(round(body_megabytes * 2**20), request_seconds, concurrency, poll_seconds)
+    return repository, application(repository, limits)
 
 
 def _add_model_routes(app, server, path, version):

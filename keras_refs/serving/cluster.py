@@ -52,15 +52,7 @@ class Replica:
 
         if not arguments.root.is_dir():
             raise ValueError(f"The folder of models must exist on every machine. Received: {arguments.root}")
-        batches = serving.Batching(arguments.batch_size, arguments.batch_milliseconds / 1000)
-        repository = serving.Repository(arguments.root, arguments.models, batches if arguments.batch_size > 1 else None)
-        limits = serving.Limits(
-            round(arguments.body_megabytes * 2**20),
-            arguments.request_seconds,
-            arguments.concurrency,
-            arguments.poll_seconds,
-        )
-        self._application = serving.application(repository, limits)
+        _, self._application = serving.from_options(**dict(arguments))
 
     def __serve_build_asgi_app__(self):
         """Return the application to Ray, which runs it as long as the replica lives."""

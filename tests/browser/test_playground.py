@@ -1,6 +1,10 @@
-"""The page to try models on, as a person sees it, in headless Chromium."""
+"""The page to try models on, as a person sees it, in headless Chromium.
+
+`SCREENSHOT=docs/playground.png make browser` takes the picture of the README anew.
+"""
 
 import json
+import os
 import shlex
 import urllib.request
 
@@ -117,6 +121,8 @@ def test_a_word_is_pronounced_and_its_attention_drawn(page):
     field.send_keys("xylophone", Keys.ENTER)
     wait_until(lambda: "Z AY L AH F OW N" in page.text("#answers"))
     assert page.find("#attention img").size["width"] > 200
+    if path := os.environ.get("SCREENSHOT"):
+        page.browser.save_screenshot(path)
     assert page.ask_as_shown()["outputs"]["phonemes"] == ["Z AY L AH F OW N"]
 
 

@@ -20,19 +20,20 @@ def root(tmp_path):
 
 def test_versions_come_and_go(root):
     repository = Repository(root)
-    repository.update()
+    assert repository.update()
     assert repository.names == ["doubling"]
     assert answer(repository) == 2
+    assert not repository.update()
     models.write(root / "doubling" / "10", factor=10.0)
     assert answer(repository) == 2
     repository.update()
     assert (answer(repository), answer(repository, 1)) == (10, 2)
     assert [version["version"] for version in repository.status("doubling")] == ["10", "1"]
     shutil.rmtree(root / "doubling" / "10")
-    repository.update()
+    assert repository.update()
     assert answer(repository) == 2
     shutil.rmtree(root / "doubling")
-    repository.update()
+    assert repository.update()
     assert repository.names == []
 
 
