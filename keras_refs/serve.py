@@ -1,6 +1,7 @@
 """Serve exported models over HTTP: `python -m keras_refs.serve saved_models`."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def _serve(options, host, port, playground):
         raise UserError("Serving needs more packages: pip install 'keras_refs[serve]'") from error
     if not options["root"].is_dir():
         raise UserError(f"The folder of models must exist. Received: {options['root']}")
+    # TensorFlow would import Keras, which takes as long again and which exports do not need.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     commands.import_tensorflow_quietly()
     from keras_refs import serving
 

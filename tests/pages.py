@@ -50,5 +50,6 @@ def check_is_accepted(module, *options):
         config, _ = train._parse(recipes.load(name), name, options)
         assert config.epochs >= 1
     else:
-        folder, *_ = tyro.cli(importlib.import_module(f"keras_refs.{module}")._prepare, args=options)
+        given, *_ = tyro.cli(importlib.import_module(f"keras_refs.{module}")._prepare, args=options)
+        folder = given["root"] if module == "serve" else given
         assert str(folder) == options[0]

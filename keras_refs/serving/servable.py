@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 import threading
 from pathlib import Path
 
@@ -21,13 +22,14 @@ class Batching:
         max_batch_size: Examples a call at most.
         timeout_seconds: How long the first request of a batch waits for others, though a thread could compute it. What
             comes while all are busy is joined without it.
-        threads: Batches of one model that are computed at the same time. With one, whatever comes meanwhile is joined.
+        threads: Batches that are computed at the same time, of whichever models; half of the cores by default, as one
+            batch occupies several. Each thread wakes a thousand times a second.
         max_enqueued_batches: Full batches that wait at most; further requests are refused.
     """
 
     max_batch_size: int = 32
     timeout_seconds: float = 0.0
-    threads: int = 1
+    threads: int = max(1, (os.cpu_count() or 1) // 2)
     max_enqueued_batches: int = 100
 
 
@@ -51,8 +53,7 @@ class Servable:
         self.metadata = _signature_definitions(folder)
         with _BUILDING_GRAPHS:
             self._loaded = tf.saved_model.load(str(folder))
-            signatures = self._loaded.signatures.items()
-            self._signatures = {name: _Signature(found, batching, self.folder.parent) for name, found in signatures}
+            self._signatures = {name: _Signature(found, batching) for name, found in self._loaded.signatures.items()}
         for name, inputs in export.read_warm_up(folder):
             self.signature(name)(inputs)
 
@@ -78,7 +79,7 @@ _NUMBERS = itertools.count()
 
 
 class _Signature:
-    def __init__(self, function, batching, model):
+    def __init__(self, function, batching):
         self._function = function
         self.inputs = function.structured_input_signature[1]
         self.outputs = list(function.structured_outputs)
@@ -87,7 +88,7 @@ class _Signature:
             spec.shape.rank and spec.shape[0] is None and spec.shape[1:].is_fully_defined()
             for spec in self.inputs.values()
         )
-        self._batched = self._in_batches(batching, model) if batching and joinable else None
+        self._batched = self._in_batches(batching) if batching and joinable else None
         self._largest = batching.max_batch_size if batching else 0
 
     def __call__(self, arrays):
@@ -103,7 +104,7 @@ class _Signature:
             found = self._function(**tensors)
         return {name: found[name].numpy() for name in self.outputs}
 
-    def _in_batches(self, batching, model):
+    def _in_batches(self, batching):
         names = list(self.inputs)
 
         @tf.function(input_signature=[self.inputs[name] for name in names])
@@ -112,8 +113,7 @@ class _Signature:
             return [found[name] for name in self.outputs]
 
         function = joined.get_concrete_function()
-        # A model's versions share its threads, which TensorFlow keeps. Queues are not shared: one function computes a
-        # whole batch.
+        # All share the threads, which TensorFlow keeps. Queues are not shared: one function computes a whole batch.
         queue = f"signature_{next(_NUMBERS)}"
 
         def call(**tensors):
@@ -126,7 +126,7 @@ class _Signature:
                 max_batch_size=batching.max_batch_size,
                 batch_timeout_micros=round(1e6 * batching.timeout_seconds),
                 max_enqueued_batches=batching.max_enqueued_batches,
-                shared_name=f"{model} {batching}",
+                shared_name=str(batching),
                 batching_queue=queue,
             )
             return dict(zip(self.outputs, found, strict=True))
