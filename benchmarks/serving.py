@@ -4,7 +4,8 @@
 
 Server and clients run on this machine. Clients ask with one example a request, over connections they keep open. For
 g2p and conv_classifier, servers with and without batching are asked in turns by 32 clients at the same time, so that a
-machine that slows down slows down both; then one client's median is compared with calling the signature in process.
+machine that slows down slows down both; then one client's median is compared with calling the signature in process,
+in turns again.
 """
 
 import argparse
@@ -133,19 +134,26 @@ def ask(port, name, bodies, clients, seconds):
     return uvloop.run(_load(port, requests, clients, seconds))
 
 
-def in_process(name, inputs, calls):
-    """Return the median seconds of calling the signature with one example."""
+def in_process(name, inputs):
+    """Return a function that calls the signature with one example after the other, and returns the seconds of each."""
     import tensorflow as tf
 
-    signature, times = tf.saved_model.load(str(MODELS / name / "1")).signatures["serving_default"], []
+    # The model must outlive its signature.
+    model = tf.saved_model.load(str(MODELS / name / "1"))
+    signature = model.signatures["serving_default"]
     (key,) = signature.structured_input_signature[1]
-    for number in range(calls):
-        example = tf.constant(inputs[number % len(inputs) : number % len(inputs) + 1])
-        began = time.perf_counter()
-        answer = signature(**{key: example})
-        _ = [tensor.numpy() for tensor in answer.values()]
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[calls // 4 :])
+
+    def call(calls, _model=model):
+        times = []
+        for number in range(calls):
+            example = tf.constant(inputs[number % len(inputs) : number % len(inputs) + 1])
+            began = time.perf_counter()
+            answer = signature(**{key: example})
+            _ = [tensor.numpy() for tensor in answer.values()]
+            times.append(time.perf_counter() - began)
+        return times
+
+    return call
 
 
 def main():
@@ -170,8 +178,14 @@ def main():
                 for port, measured in rates.items():
                     times = ask(port, name, bodies, arguments.clients, arguments.seconds)
                     measured.append(len(times) / arguments.seconds)
-            single = {port: statistics.median(ask(port, name, bodies, 1, 5)[20:]) for port in rates}
-        called = in_process(name, examples, 400)
+            # In turns, too.
+            call = in_process(name, examples)
+            single = {alone: [], batched: [], "in_process": []}
+            for _ in range(arguments.rounds + 1):
+                single["in_process"].append(statistics.median(call(200)))
+                for port in rates:
+                    single[port].append(statistics.median(ask(port, name, bodies, 1, 2)))
+        single = {way: round(1e3 * statistics.median(medians[1:]), 2) for way, medians in single.items()}
         found["models"][name] = {
             "requests_per_second": {
                 "alone": round(statistics.median(rates[alone][1:]), 1),
@@ -179,9 +193,9 @@ def main():
             },
             "ratio": round(float(statistics.median(np.divide(rates[batched], rates[alone])[1:])), 2),
             "one_client_milliseconds": {
-                "alone": round(1e3 * single[alone], 2),
-                "batched": round(1e3 * single[batched], 2),
-                "in_process": round(1e3 * called, 2),
+                "alone": single[alone],
+                "batched": single[batched],
+                "in_process": single["in_process"],
             },
         }
         print(f"{name}: {found['models'][name]}")

@@ -11,8 +11,9 @@ from typing import Annotated
 
 import prometheus_client
 import tensorflow as tf
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Response
 from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from keras_refs.serving import rest
@@ -128,10 +129,27 @@ def _add_model_routes(app, server, path, version):
 
     body = {"required": True, "content": {"application/json": {"schema": _PREDICT}}}
 
-    @app.post(f"{path}:predict", openapi_extra={"requestBody": body}, **described("predict"))
-    async def predict(request: Request, name: str, number: number_in_path):
+    class Direct(APIRoute):
+        """A route that FastAPI describes, and whose parameters it does not look for at every request."""
+
+        def get_route_handler(self):
+            async def handle(request):
+                name, *rest = request.path_params.values()
+                return await server.predict(request, name, version(*rest))
+
+            return handle
+
+    def predict(name: str, number: number_in_path):
         """Answer with a signature's outputs: `predictions` for `instances`, `outputs` for `inputs`."""
-        return await server.predict(request, name, number)
+
+    app.router.add_api_route(
+        f"{path}:predict",
+        predict,
+        methods=["POST"],
+        openapi_extra={"requestBody": body},
+        route_class_override=Direct,
+        **described("predict"),
+    )
 
     @app.get(path, **described("status"))
     def status(name: str, number: number_in_path):
