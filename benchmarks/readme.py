@@ -16,6 +16,12 @@ REPOSITORY = Path(__file__).parents[1]
 READMES = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
 
 
+def _measured(name):
+    """Return what a file of `results/` holds, or `None` where there is none."""
+    path = results.RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def models_table():
     """Return a row for each file of `benchmarks/results.py`."""
     lines = [
@@ -24,9 +30,7 @@ def models_table():
     ]
     commands = []
     for name in results.ROWS:
-        path = results.RESULTS / f"{name}.json"
-        if path.exists():
-            row = json.loads(path.read_text(encoding="utf-8"))
+        if row := _measured(name):
             lines.append(_model_row(name, row))
             commands += [f"# {name}", " ".join(["python -m keras_refs.train", row["recipe"], *row["options"]])]
     return "\n".join([*lines, "", "```sh", *commands, "```"])
@@ -53,7 +57,7 @@ def _model_row(name, row):
 
 def throughput_table():
     """Return the figures of `benchmarks/throughput.py`."""
-    measured = json.loads((results.RESULTS / "throughput.json").read_text(encoding="utf-8"))
+    measured = _measured("throughput")
     lines = ["| batch | plain Keras | keras_refs | ratio (lowest and highest round) |", "|---|---|---|---|"]
     lines += [
         f"| {row['batch_size']} | {row['plain']:,} images/s | {row['ours']:,} images/s "
@@ -65,9 +69,7 @@ def throughput_table():
 
 def serving_table():
     """Return the figures of `benchmarks/serving.py` and `benchmarks/endurance.py`."""
-    measured, endured = (
-        json.loads((results.RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("serving", "endurance")
-    )
+    measured, endured = _measured("serving"), _measured("endurance")
     lines = [
         f"| model | requests/s of {measured['clients']} clients, each computed alone | computed together | ratio "
         "| one client: in process | over HTTP |",

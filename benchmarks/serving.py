@@ -103,7 +103,9 @@ class Client(asyncio.Protocol):
         if not length or len(content) < int(length[1]):
             return
         if not head.startswith(b"HTTP/1.1 200"):
-            self.done.set_exception(SystemExit(f"{head!r} {content[:200]!r}"))
+            self.done.set_exception(RuntimeError(f"{head!r} {content[:200]!r}"))
+            self._transport.close()
+            return
         now = time.perf_counter()
         self.times.append(now - self._began)
         if now < self._end:
@@ -180,12 +182,11 @@ def main():
                     measured.append(len(times) / arguments.seconds)
             # In turns, too.
             call = in_process(name, examples)
-            single = {alone: [], batched: [], "in_process": []}
+            single = {"alone": [], "batched": [], "in_process": []}
             for _ in range(arguments.rounds + 1):
+                single["alone"].append(statistics.median(ask(alone, name, bodies, 1, 2)))
+                single["batched"].append(statistics.median(ask(batched, name, bodies, 1, 2)))
                 single["in_process"].append(statistics.median(call(200)))
-                for port in rates:
-                    single[port].append(statistics.median(ask(port, name, bodies, 1, 2)))
-        single = {way: round(1e3 * statistics.median(medians[1:]), 2) for way, medians in single.items()}
         found["models"][name] = {
             "requests_per_second": {
                 "alone": round(statistics.median(rates[alone][1:]), 1),
@@ -193,9 +194,7 @@ def main():
             },
             "ratio": round(float(statistics.median(np.divide(rates[batched], rates[alone])[1:])), 2),
             "one_client_milliseconds": {
-                "alone": single[alone],
-                "batched": single[batched],
-                "in_process": single["in_process"],
+                way: round(1e3 * statistics.median(medians[1:]), 2) for way, medians in single.items()
             },
         }
         print(f"{name}: {found['models'][name]}")

@@ -129,15 +129,9 @@ def _add_model_routes(app, server, path, version):
 
     body = {"required": True, "content": {"application/json": {"schema": _PREDICT}}}
 
-    class Direct(APIRoute):
-        """A route that FastAPI describes, and whose parameters it does not look for at every request."""
-
-        def get_route_handler(self):
-            async def handle(request):
-                name, *rest = request.path_params.values()
-                return await server.predict(request, name, version(*rest))
-
-            return handle
+    async def answer(request):
+        name, *rest = request.path_params.values()
+        return await server.predict(request, name, version(*rest))
 
     def predict(name: str, number: number_in_path):
         """Answer with a signature's outputs: `predictions` for `instances`, `outputs` for `inputs`."""
@@ -147,7 +141,7 @@ def _add_model_routes(app, server, path, version):
         predict,
         methods=["POST"],
         openapi_extra={"requestBody": body},
-        route_class_override=Direct,
+        route_class_override=_answered_by(answer),
         **described("predict"),
     )
 
@@ -155,6 +149,16 @@ def _add_model_routes(app, server, path, version):
     def status(name: str, number: number_in_path):
         """Return the state of every version."""
         return {"model_version_status": server.repository.status(name, number)}
+
+
+def _answered_by(handler):
+    """Return a class of routes that FastAPI describes, and whose requests it hands to a function as they are."""
+
+    class Route(APIRoute):
+        def get_route_handler(self):
+            return handler
+
+    return Route
 
 
 _ERRORS = {
