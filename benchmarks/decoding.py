@@ -2,50 +2,114 @@
 
     python benchmarks/decoding.py saved_models/g2p/1
 
-Takes the strings of a test split in the order of the data set, in batches of 256 and one by one, and prints for each
-signature the answers a second, and the median time of a single one, after a warm-up.
+Answers the strings of a test split in batches, in the order of the data set and in that of their length, and one by
+one, after a warm-up. An operation takes one thread, and as many batches are answered at the same time as there are
+cores, or `--callers`. Where g2p-en is installed (`pip install g2p-en`; its neural network alone is asked, which needs
+none of NLTK's data), it answers the same words.
 """
 
 import argparse
+import concurrent.futures
+import contextlib
+import os
 import statistics
 import time
+import unittest.mock
 from pathlib import Path
 
 import tensorflow as tf
 
-from keras_refs import datasets
+from keras_refs import datasets, storage, training
 
 
-def seconds_of(function, name, batches):
-    """Return the seconds of every call."""
-    times = []
-    for batch in batches:
+def words_per_second(function, batches, callers):
+    """Return the strings a second that so many callers have answered."""
+    with concurrent.futures.ThreadPoolExecutor(callers) as threads:
         began = time.perf_counter()
-        function(**{name: batch})
+        list(threads.map(function, batches))
+        return sum(map(len, batches)) / (time.perf_counter() - began)
+
+
+def milliseconds(function, strings):
+    """Return the median time of one call with one string after the other."""
+    times = []
+    for string in strings:
+        began = time.perf_counter()
+        function(string)
         times.append(time.perf_counter() - began)
-    return times
+    return 1e3 * statistics.median(times)
+
+
+def g2p_en():
+    """Return the function of g2p-en that pronounces a word it does not know, or `None` if it is not installed."""
+    with contextlib.suppress(ImportError):
+        import nltk
+
+        # The dictionary and the tagger, which are not asked here, would have to be downloaded.
+        with (
+            unittest.mock.patch.object(nltk.data, "find"),
+            unittest.mock.patch("nltk.corpus.cmudict", unittest.mock.Mock()),
+        ):
+            import g2p_en
+
+            return g2p_en.G2p().predict
+    return None
 
 
 def main():
-    """Measure the signatures of one export."""
+    """Measure the signatures of one export; with `--output`, write the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="version folder of an export")
     parser.add_argument("--dataset", default="cmudict", help="TFDS data set whose test split is answered")
     parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--batches", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--single", type=int, default=500, help="strings to answer one by one")
+    parser.add_argument("--callers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--output")
     arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
     sources = datasets.load_transcriptions(arguments.dataset, splits=("test",) * 3).test.sources
-    size = arguments.batch_size
-    batches = [tf.constant(sources[i : i + size]) for i in range(0, min(len(sources), size * arguments.batches), size)]
-    single = [tf.constant([source]) for source in sources[: arguments.single]]
+    orders = {"as_they_come": sources, "by_length": sorted(sources, key=len)}
+    batches = {
+        order: [
+            tf.constant(strings[i : i + arguments.batch_size]) for i in range(0, len(strings), arguments.batch_size)
+        ]
+        for order, strings in orders.items()
+    }
+    single = sources[: arguments.single]
     loaded = tf.saved_model.load(str(arguments.folder))
-    for signature, function in loaded.signatures.items():
-        (name,) = function.structured_input_signature[1]
-        seconds_of(function, name, batches[:3] + single[:20])
-        in_batches, alone = seconds_of(function, name, batches), seconds_of(function, name, single)
-        rate = sum(map(len, batches)) / sum(in_batches)
-        print(f"{signature}: {rate:,.0f} answers/s in batches of {size}; {1e3 * statistics.median(alone):.1f} ms alone")
+    found = {
+        "device": training.detect_device().name,
+        "cores": len(os.sched_getaffinity(0)),
+        "callers": arguments.callers,
+        "batch_size": arguments.batch_size,
+        "answers_per_second": {},
+        "milliseconds_alone": {},
+    }
+    ways = {}
+    for name, signature in loaded.signatures.items():
+        ((key, specification),) = signature.structured_input_signature[1].items()
+        if specification.dtype == tf.string:
+            ways[name] = lambda strings, signature=signature, key=key: signature(**{key: strings})
+    for name, answer in ways.items():
+        for batch in batches["by_length"][::5]:
+            answer(batch)
+        rates = {order: [] for order in orders}
+        # In turns: a machine that slows down slows down both.
+        for _ in range(arguments.rounds):
+            for order, measured in rates.items():
+                measured.append(words_per_second(answer, batches[order], arguments.callers))
+        found["answers_per_second"][name] = {order: round(statistics.median(rate)) for order, rate in rates.items()}
+        found["milliseconds_alone"][name] = round(milliseconds(answer, [tf.constant([word]) for word in single]), 2)
+    if predict := g2p_en():
+        found["milliseconds_alone"]["g2p-en"] = round(milliseconds(predict, single), 2)
+    for name, rates in found["answers_per_second"].items():
+        told = ", ".join(f"{rate:,} answers/s {order.replace('_', ' ')}" for order, rate in rates.items())
+        print(f"{name}: in batches of {arguments.batch_size} {told}")
+    for name, median in found["milliseconds_alone"].items():
+        print(f"{name}: {median} ms alone")
+    if arguments.output:
+        storage.write_json(arguments.output, found)
 
 
 if __name__ == "__main__":

@@ -67,6 +67,20 @@ def throughput_table():
     return "\n".join([*lines, "", f"Measured on {measured['cores']} cores of {measured['device']}."])
 
 
+def decoding_table():
+    """Return the figures of `benchmarks/decoding.py`."""
+    measured = _measured("decoding")
+    lines = [
+        f"| `g2p`, words/s in batches of {measured['batch_size']} | as they come | sorted by length | one word alone |",
+        "|---|---|---|---|",
+    ]
+    for name, alone in measured["milliseconds_alone"].items():
+        rates = measured["answers_per_second"].get(name, {})
+        told = [f"{rates[order]:,}" if rates else "" for order in ("as_they_come", "by_length")]
+        lines.append(f"| {name} | {told[0]} | {told[1]} | {alone} ms |")
+    return "\n".join([*lines, "", f"Measured on {measured['cores']} cores of {measured['device']}."])
+
+
 def serving_table():
     """Return the figures of `benchmarks/serving.py` and `benchmarks/endurance.py`."""
     measured, endured = _measured("serving"), _measured("endurance")
@@ -99,9 +113,15 @@ def serving_table():
 
 def filled(text):
     """Return the README's text with every measured part replaced by what `results/` says."""
-    for name, table in (("models", models_table), ("throughput", throughput_table), ("serving", serving_table)):
-        marked = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(\n<!-- end of {name} -->)", re.S)
-        text, count = marked.subn(lambda match, table=table: match[1] + table() + match[2], text)
+    tables = {
+        "models": models_table,
+        "throughput": throughput_table,
+        "decoding": decoding_table,
+        "serving": serving_table,
+    }
+    for name, table in tables.items():
+        marked = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end of {name} -->)", re.S)
+        text, count = marked.subn(lambda match, table=table: f"{match[1]}{table()}\n{match[2]}", text)
         if count != 1:
             raise SystemExit(f"Each README must have one part marked {name!r}; found {count}")
     return text

@@ -10,6 +10,19 @@ import tyro
 from keras_refs import commands
 from keras_refs.errors import UserError
 
+LEAST = {
+    "port": 0,
+    "batch_size": 1,
+    "batch_milliseconds": 0,
+    "body_megabytes": 0.001,
+    "request_seconds": 0.001,
+    "concurrency": 1,
+    "operation_threads": 1,
+    "poll_seconds": 0.001,
+}
+"""The smallest value of each option that is a number."""
+HIGHEST_PORT = 65535
+
 
 def main(arguments=None):
     """Parse, check and serve; return the exit code."""
@@ -27,6 +40,7 @@ def _prepare(
     body_megabytes: float = 16.0,
     request_seconds: float = 60.0,
     concurrency: int = 64,
+    operation_threads: int = max(1, (os.cpu_count() or 1) // 2),
     poll_seconds: float = 1.0,
     playground: bool = True,
 ):
@@ -43,6 +57,8 @@ def _prepare(
         body_megabytes: Largest body of a request.
         request_seconds: How long a request may take.
         concurrency: Requests that are computed or wait for a batch at the same time.
+        operation_threads: Threads that one operation of a model may take; half of the cores by default, so that
+            operations of other requests, and the requests themselves, need not wait for it.
         poll_seconds: How often to look for new models and versions.
         playground: Have a page at / to try the models on, if its packages are installed.
     """
@@ -56,20 +72,23 @@ def _prepare(
         "concurrency": concurrency,
         "poll_seconds": poll_seconds,
     }
-    return options, host, port, playground
+    return options, host, port, operation_threads, playground
 
 
-def _serve(options, host, port, playground):
+def _serve(options, host, port, operation_threads, playground):
     try:
         import uvicorn
     except ImportError as error:
         raise UserError("Serving needs more packages: pip install 'keras_refs[serve]'") from error
-    if not options["root"].is_dir():
-        raise UserError(f"The folder of models must exist. Received: {options['root']}")
+    _check({**options, "port": port, "operation_threads": operation_threads})
     # TensorFlow would import Keras, which takes as long again and which exports do not need.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     commands.import_tensorflow_quietly()
+    import tensorflow as tf
+
     from keras_refs import serving
+
+    tf.config.threading.set_intra_op_parallelism_threads(operation_threads)
 
     repository, application = serving.from_options(**options)
     if playground and importlib.util.find_spec("gradio"):
@@ -79,6 +98,16 @@ def _serve(options, host, port, playground):
     # No request is logged, and nobody asks where one came from.
     quick = {"access_log": False, "proxy_headers": False}
     uvicorn.run(application, host=host, port=port, log_level="warning", **quick)
+
+
+def _check(options):
+    if not options["root"].is_dir():
+        raise UserError(f"The folder of models must exist. Received: {options['root']}")
+    if not options["port"] <= HIGHEST_PORT:
+        raise UserError(f"--port must be at most {HIGHEST_PORT}. Received: {options['port']}")
+    for name, least in LEAST.items():
+        if not least <= options[name] < float("inf"):
+            raise UserError(f"--{name.replace('_', '-')} must be at least {least}. Received: {options[name]}")
 
 
 if __name__ == "__main__":

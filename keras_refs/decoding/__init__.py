@@ -2,4 +2,6 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={"search": ["beam_search", "greedy_search"]})
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"fast_parts": ["FastParts"], "search": ["beam_search", "greedy_search"]}
+)

@@ -1,9 +1,11 @@
 """From a trained sequence-to-sequence model to answers: greedy and beam search, batched, in one graph.
 
-Both take the two parts of a model that `models.seq2seq_parts` returns, and call the second once for each symbol: what
-came before stays in the decoder's state. Symbol 0 is padding; one symbol, the boundary, starts and ends a sequence.
+Both take the two parts of a model that `models.seq2seq_parts` or `FastParts` returns, and call the second once for each
+symbol: what came before stays in the decoder's state. Symbol 0 is padding; one symbol, the boundary, starts and ends a
+sequence.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from keras_refs.models.seq2seq import STATES
@@ -15,7 +17,7 @@ def greedy_search(parts, source, boundary, max_steps):
     """Return for each source the sequence that takes the likeliest symbol at every step.
 
     Args:
-        parts: The encoder and the step, as `models.seq2seq_parts` returns them.
+        parts: The encoder and the step, as `models.seq2seq_parts` or `FastParts` returns them.
         source: A batch of sources, as the encoder takes it.
         boundary: The symbol that starts and ends a target.
         max_steps: Steps, the last boundary included, at which a sequence that did not end is cut off: an integer or an
@@ -27,14 +29,14 @@ def greedy_search(parts, source, boundary, max_steps):
         `(batch, steps, source steps)`, 0 from the end on.
     """
     encoder, step = parts
-    known = encoder(source, training=False)
+    known = encoder(source)
     batch, source_steps = tf.unstack(tf.shape(known["mask"]))
 
     def go_on(number, finished, *_):
         return (number < max_steps) & ~tf.reduce_all(finished)
 
     def take_step(number, finished, symbol, states, log_probability, length, symbols, attention):
-        answer = step({**known, **states, "symbol": symbol}, training=False)
+        answer = step({**known, **states, "symbol": symbol})
         log_probabilities = _log_probabilities(answer)
         symbol = tf.argmax(log_probabilities, axis=-1, output_type=tf.int32)
         log_probability += tf.where(finished, 0.0, tf.reduce_max(log_probabilities, axis=-1))
@@ -75,7 +77,7 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
     greedy sequence's, and a beam of one is the greedy search.
 
     Args:
-        parts: The encoder and the step, as `models.seq2seq_parts` returns them.
+        parts: The encoder and the step, as `models.seq2seq_parts` or `FastParts` returns them.
         source: A batch of sources, as the encoder takes it.
         boundary: The symbol that starts and ends a target.
         max_steps: Steps, the last boundary included, at which sequences that did not end are cut off: an integer or an
@@ -88,7 +90,7 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
         `log_probability`, float32 `(batch, width)`, both minus infinity where there are fewer sequences than places.
     """
     encoder, step = parts
-    known = encoder(source, training=False)
+    known = encoder(source)
     batch = tf.shape(known["memory"])[0]
     # Row `example * width + place`.
     known = {name: tf.repeat(tensor, width, axis=0) for name, tensor in known.items()}
@@ -97,10 +99,11 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
         return (number < max_steps) & tf.reduce_any(~finished & (log_probability > -float("inf")))
 
     def take_step(number, finished, symbol, states, log_probability, length, symbols):
-        answer = step({**known, **states, "symbol": tf.reshape(symbol, [-1])}, training=False)
-        gains = tf.reshape(_log_probabilities(answer), [batch, width, -1])
+        answer = step({**known, **states, "symbol": tf.reshape(symbol, [-1])})
+        gains = _log_probabilities(answer)
+        gains = tf.reshape(gains, [batch, width, gains.shape[-1]])
         # A finished sequence goes on with padding, which costs nothing.
-        only_padding = tf.where(tf.range(tf.shape(gains)[2]) == PADDING, 0.0, -float("inf"))
+        only_padding = np.where(np.arange(gains.shape[2]) == PADDING, 0, -np.inf).astype("float32")
         gains = tf.where(finished[:, :, tf.newaxis], only_padding, gains)
         log_probability, place, symbol = _choose(log_probability[:, :, tf.newaxis] + gains, width)
         finished, length, symbols = (tf.gather(tensor, place, batch_dims=1) for tensor in (finished, length, symbols))
@@ -152,7 +155,8 @@ def _loop(go_on, take_step, start, growing):
 def _log_probabilities(answer):
     """Return the float32 log-probabilities of a step, that of padding, which is no answer, minus infinity."""
     log_probabilities = tf.math.log(tf.cast(answer["probabilities"], tf.float32))
-    return tf.where(tf.range(tf.shape(log_probabilities)[-1]) == PADDING, -float("inf"), log_probabilities)
+    is_padding = np.arange(log_probabilities.shape[-1]) == PADDING
+    return log_probabilities + np.where(is_padding, -np.inf, 0).astype("float32")
 
 
 def _choose(totals, width):

@@ -153,9 +153,9 @@ def test_a_batch_costs_as_many_calls_as_its_longest_answer_has_steps(source, mod
     encoder, step = models.seq2seq_parts(model)
     calls = []
 
-    def counted(inputs, training):
+    def counted(inputs):
         calls.append(inputs["symbol"].shape)
-        return step(inputs, training=training)
+        return step(inputs)
 
     # Not in a graph, where the calls could not be counted.
     found = decoding.greedy_search((encoder, counted), source, BOUNDARY, MAX_STEPS)

@@ -209,3 +209,18 @@ def test_mistakes_on_the_command_line(tmp_path, capsys):
     assert "The folder of models must exist" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         serve.main(["--port", "many"])
+
+
+@pytest.mark.parametrize(
+    ("option", "allowed"),
+    [
+        (("--port", "99999"), "at most 65535"),
+        (("--batch-size", "0"), "at least 1"),
+        (("--operation-threads", "0"), "at least 1"),
+        (("--request-seconds", "nan"), "at least 0.001"),
+        (("--poll-seconds", "inf"), "at least 0.001"),
+    ],
+)
+def test_numbers_on_the_command_line_have_a_range(tmp_path, capsys, option, allowed):
+    assert serve.main([str(tmp_path), *option]) == 2
+    assert f"{option[0]} must be {allowed}" in capsys.readouterr().err
