@@ -43,8 +43,9 @@ class FastParts:
     def __call__(self, dtype=tf.float32):
         """Return encoder and step, whose large products are computed in this dtype.
 
-        The cells' states, the attention and the probabilities are float32 in any case. bfloat16 takes half of the time
-        or less where the processor multiplies it in hardware, and several times as long where it does not.
+        The cells' states, the attention and the probabilities are float32 in any case. In large batches bfloat16 takes
+        about two thirds of the time where the processor multiplies it in hardware (measured with AMX), and several
+        times as long where it does not.
 
         Args:
             dtype: `tf.float32` or `tf.bfloat16`.
