@@ -3,7 +3,7 @@
     python -m keras_refs.train g2p
     python -m keras_refs.train g2p --epochs 4 --dropout 0.1 --learning-rate 0.003 --average-epochs 0.3
 
-gets 27.0 % of 11,869 words wrong that it was not trained on, and 6.3 % of their phonemes (seed 0, 2.4 million
+The first gets 27.0 % of 11,869 words wrong that it was not trained on, and 6.3 % of their phonemes (seed 0, 2.4 million
 parameters, 70 minutes on two CPU cores that had other work, too). On the same words Phonetisaurus 0.3.0 has 28.4 and
 6.9 %, g2p-en 2.1.0 27.2 and 8.0 %. The second command takes nine minutes and gets 32.5 % wrong (seed 0).
 """
