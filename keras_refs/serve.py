@@ -89,7 +89,6 @@ def _serve(options, host, port, operation_threads, playground):
     from keras_refs import serving
 
     tf.config.threading.set_intra_op_parallelism_threads(operation_threads)
-
     repository, application = serving.from_options(**options)
     if playground and importlib.util.find_spec("gradio"):
         from keras_refs.serving.playground import mount

@@ -235,8 +235,12 @@ class Seq2SeqRecipe(Recipe):
         test, self._exported = self.data.test, export.SavedFunction(folder)
         references = [[self._split(target) for target in known] for known in test.targets]
         best, greedy, rounded = (
-            self._answers(export.SavedFunction(folder, signature), batch_size)
-            for signature, batch_size in (("k_best", 250), ("serving_default", 1000), ("bfloat16", 1000))
+            self._answers(function, batch_size)
+            for function, batch_size in (
+                (export.SavedFunction(folder, "k_best"), 250),
+                (self._exported, 1000),
+                (export.SavedFunction(folder, "bfloat16"), 1000),
+            )
         )
         scores = evaluation.transcription_metrics(references, best)
         scores["greedy"] = evaluation.transcription_metrics(references, greedy)
@@ -291,7 +295,7 @@ class Seq2SeqRecipe(Recipe):
 
     def format_scores(self, scores):
         """Return the error rates of greedy search, the same in bfloat16, and of beam search."""
-        found = {**{name: scores[name] for name in ("greedy", "bfloat16")}, "beam": scores}
+        found = {"greedy": scores["greedy"], "bfloat16": scores["bfloat16"], "beam": scores}
         return "\n".join(f"{name}: {self._format(rates)}" for name, rates in found.items())
 
     @abc.abstractmethod
