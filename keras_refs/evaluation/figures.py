@@ -15,20 +15,18 @@ def save_learning_curves(history, path, metrics=CLASSIFICATION_CURVES):
     """Draw metrics against epochs.
 
     Args:
-        history: A dictionary of metrics for each epoch, with `epoch`, and every metric and its `val_` twin.
+        history: The `training.History`; its epochs have every metric and its `val_` twin.
         path: PNG file to write.
-        metrics: The axis label of each metric to draw; the last is the one that the best epoch was chosen by, the
-            highest of an accuracy, the lowest of anything else.
+        metrics: The axis label of each metric to draw.
     """
     figure = Figure(figsize=(4.5 * len(metrics), 3.5), layout="constrained")
-    epochs = [row["epoch"] for row in history]
-    choose, monitor = (max if "accuracy" in metrics else min), f"val_{list(metrics)[-1]}"
-    best = choose(history, key=lambda row: row[monitor])["epoch"]
+    epochs = [row["epoch"] for row in history.epochs]
+    best = epochs[history.best_epoch()]
     for axes, (metric, label) in zip(
         figure.subplots(1, len(metrics), squeeze=False).flat, metrics.items(), strict=True
     ):
-        axes.plot(epochs, [row[metric] for row in history], label="training")
-        axes.plot(epochs, [row[f"val_{metric}"] for row in history], label="validation")
+        axes.plot(epochs, [row[metric] for row in history.epochs], label="training")
+        axes.plot(epochs, [row[f"val_{metric}"] for row in history.epochs], label="validation")
         axes.axvline(best, color="grey", linestyle=":", label=f"best epoch ({best})")
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -45,24 +45,23 @@ def save_animation(paths, path, frames=24, seconds=6.0):
     pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=durations, loop=0)
 
 
-def save_players(history, path, distance):
+def save_players(history, path):
     """Draw the losses of generator and discriminator against epochs, and the distance that chose the best one.
 
     Args:
-        history: A dictionary of metrics for each epoch, with `epoch`, `generator_loss`, `discriminator_loss`.
+        history: The `training.History`; its epochs have `generator_loss` and `discriminator_loss`.
         path: PNG file to write.
-        distance: The metric of the validation, lowest at the best epoch.
     """
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     left, right = figure.subplots(1, 2)
-    epochs = [row["epoch"] for row in history]
+    epochs = [row["epoch"] for row in history.epochs]
     for player in ("generator", "discriminator"):
-        left.plot(epochs, [row[f"{player}_loss"] for row in history], label=player)
+        left.plot(epochs, [row[f"{player}_loss"] for row in history.epochs], label=player)
     left.set(xlabel="epoch", ylabel="loss, training")
     left.legend()
-    values = [row[distance] for row in history]
-    right.plot(epochs, values)
-    right.axvline(best := epochs[np.argmin(values)], color="grey", linestyle=":", label=f"best epoch ({best})")
+    distance, best = history.monitor, epochs[history.best_epoch()]
+    right.plot(epochs, [row[distance] for row in history.epochs])
+    right.axvline(best, color="grey", linestyle=":", label=f"best epoch ({best})")
     right.set(xlabel="epoch", ylabel=distance.removeprefix("val_").replace("_", " ") + ", validation", yscale="log")
     right.legend()
     for axes in (left, right):

@@ -123,7 +123,7 @@ class Recipe(recipe.Recipe):
 
     def draw(self, history, scores, predictions, folder):
         """Draw what both learned, and how far back in time their gradients reach."""
-        curves = {name: [epoch[f"val_{name}_loss"] for epoch in history] for name in NETWORKS}
+        curves = {name: [epoch[f"val_{name}_loss"] for epoch in history.epochs] for name in NETWORKS}
         sequences = self.data.test.sequences[:200]
         gradients = {
             "before training": evaluation.gradient_norms(self.build_export_model(), sequences),

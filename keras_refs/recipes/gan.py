@@ -283,7 +283,7 @@ class Recipe(recipe.Recipe):
         import numpy as np
 
         pictures, made, (columns, rows) = evaluation.pictures, predictions["made"], SHEET
-        pictures.save_players(history, folder / "players.png", self.monitor)
+        pictures.save_players(history, folder / "players.png")
         pictures.save(pictures.sheet(made[: columns * rows], columns), folder / "samples.png")
         pictures.save_animation(sorted(self._sheets(folder).glob("epoch-*.png")), folder / "training.gif")
         ends = self._latents(2 * rows).reshape(2, rows, 1, -1)

@@ -126,7 +126,7 @@ class Recipe(abc.ABC):
 
     @abc.abstractmethod
     def draw(self, history, scores, predictions, folder):
-        """Draw the figures of a finished run into a folder."""
+        """Draw the figures of a finished run, whose epochs are in a `training.History`, into a folder."""
 
     def explain(self, folder, figures, texts=()):
         """Draw what an exported model looks at.
@@ -204,7 +204,7 @@ class Recipe(abc.ABC):
                 "history": history.epochs,
                 "cross_validation": self.cross_validate(plan),
             }
-            self.draw(history.epochs, scores, predictions, run.figures)
+            self.draw(history, scores, predictions, run.figures)
             shutil.copytree(run.figures, version.path / "figures")
             texts = {"Scores " + self.scored_on: self.format_scores(scores)}
             if metrics["cross_validation"]:

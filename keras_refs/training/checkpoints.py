@@ -14,14 +14,15 @@ class History(tf.train.experimental.PythonState):
 
     What follows from it, such as the best epoch, is computed and never stored beside it.
 
-    Args:
+    Attributes:
+        epochs: The dictionaries, in order.
         monitor: Metric that the best epoch is chosen by: the highest value of an accuracy, the lowest of anything
             else, and the first epoch of several.
     """
 
     def __init__(self, monitor):
         self.epochs = []
-        self._monitor = monitor
+        self.monitor = monitor
 
     def serialize(self):
         """Return the epochs as a JSON string."""
@@ -32,11 +33,11 @@ class History(tf.train.experimental.PythonState):
         self.epochs = json.loads(string_value)
 
     def best_epoch(self):
-        """Return the index of the best epoch; `None` before any."""
-        values = [epoch[self._monitor] for epoch in self.epochs]
+        """Return the index of the best epoch in `epochs`; `None` before any."""
+        values = [epoch[self.monitor] for epoch in self.epochs]
         if not values:
             return None
-        return values.index(max(values) if self._monitor.endswith("accuracy") else min(values))
+        return values.index(max(values) if self.monitor.endswith("accuracy") else min(values))
 
 
 class Checkpoints:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from keras_refs import training
 from keras_refs.evaluation import figures
 
 NAMES = ("cat", "dog")
@@ -21,10 +22,12 @@ def drawn(monkeypatch, tmp_path):
     return kept
 
 
-def test_learning_curves_mark_the_best_epoch(drawn, tmp_path):
-    row = {"loss": 1.0, "accuracy": 0.5, "val_loss": 1.1}
-    history = [{"epoch": epoch, "val_accuracy": value, **row} for epoch, value in [(1, 0.4), (2, 0.6), (3, 0.5)]]
-    figures.save_learning_curves(history, tmp_path / "curves.png")
+@pytest.mark.parametrize("name", ["accuracy", "sequence_accuracy"])
+def test_learning_curves_mark_the_best_epoch(drawn, tmp_path, name):
+    row = {"loss": 1.0, name: 0.5, "val_loss": 1.1}
+    history = training.History(f"val_{name}")
+    history.epochs = [{"epoch": epoch, f"val_{name}": value, **row} for epoch, value in [(1, 0.4), (2, 0.6), (3, 0.5)]]
+    figures.save_learning_curves(history, tmp_path / "curves.png", {"loss": "cross-entropy", name: "accuracy"})
     figure, content = drawn[0]
     assert content.startswith(b"\x89PNG")
     loss, accuracy = figure.axes

@@ -1,6 +1,7 @@
 import numpy as np
 from PIL import Image
 
+from keras_refs import training
 from keras_refs.evaluation import pictures
 
 IMAGES = np.arange(5, dtype=np.uint8).reshape(5, 1, 1, 1) * np.ones((5, 4, 3, 1), np.uint8) * 50
@@ -40,7 +41,8 @@ def test_an_animation_shows_first_and_last(tmp_path):
 
 
 def test_players(tmp_path):
-    rows = [{"epoch": n, "generator_loss": 1.0, "discriminator_loss": 0.7, "val_distance": 9.0 / n} for n in (1, 2, 3)]
-    pictures.save_players(rows, tmp_path / "players.png", "val_distance")
+    history, losses = training.History("val_distance"), {"generator_loss": 1.0, "discriminator_loss": 0.7}
+    history.epochs = [{"epoch": epoch, "val_distance": 9.0 / epoch, **losses} for epoch in (1, 2, 3)]
+    pictures.save_players(history, tmp_path / "players.png")
     with Image.open(tmp_path / "players.png") as figure:
         assert figure.width > figure.height > 100
