@@ -3,25 +3,18 @@
 import importlib.util
 import os
 import sys
+import typing
 from pathlib import Path
+from typing import Annotated
 
 import tyro
+from annotated_types import Interval
 
 from keras_refs import commands
 from keras_refs.errors import UserError
+from keras_refs.recipes import settings
 
-LEAST = {
-    "port": 0,
-    "batch_size": 1,
-    "batch_milliseconds": 0,
-    "body_megabytes": 0.001,
-    "request_seconds": 0.001,
-    "concurrency": 1,
-    "operation_threads": 1,
-    "poll_seconds": 0.001,
-}
-"""The smallest value of each option that is a number."""
-HIGHEST_PORT = 65535
+HALF_OF_CORES = max(1, (os.cpu_count() or 1) // 2)
 
 
 def main(arguments=None):
@@ -33,15 +26,15 @@ def main(arguments=None):
 def _prepare(
     root: tyro.conf.Positional[Path],
     host: str = "127.0.0.1",
-    port: int = 8501,
+    port: Annotated[int, Interval(ge=0, le=65535)] = 8501,
     models: str | None = None,
-    batch_size: int = 32,
-    batch_milliseconds: float = 0.0,
-    body_megabytes: float = 16.0,
-    request_seconds: float = 60.0,
-    concurrency: int = 64,
-    operation_threads: int = max(1, (os.cpu_count() or 1) // 2),
-    poll_seconds: float = 1.0,
+    batch_size: settings.Count = 32,
+    batch_milliseconds: settings.NotNegative = 0.0,
+    body_megabytes: settings.Positive = 16.0,
+    request_seconds: settings.Positive = 60.0,
+    concurrency: settings.Count = 64,
+    operation_threads: settings.Count = HALF_OF_CORES,
+    poll_seconds: settings.Positive = 1.0,
     playground: bool = True,
 ):
     """Take the command line apart.
@@ -102,11 +95,8 @@ def _serve(options, host, port, operation_threads, playground):
 def _check(options):
     if not options["root"].is_dir():
         raise UserError(f"The folder of models must exist. Received: {options['root']}")
-    if not options["port"] <= HIGHEST_PORT:
-        raise UserError(f"--port must be at most {HIGHEST_PORT}. Received: {options['port']}")
-    for name, least in LEAST.items():
-        if not least <= options[name] < float("inf"):
-            raise UserError(f"--{name.replace('_', '-')} must be at least {least}. Received: {options[name]}")
+    types = typing.get_type_hints(_prepare, include_extras=True)
+    settings.check(options, {name: types[name] for name in options})
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def settings_of_another_run(folder):
         (["conv_classifier", "--precision", "int8"], "mixed_bfloat16"),
         (
             ["conv_classifier", "--learning-rate", "nan"],
-            "--learning-rate must be greater than 0. Received: nan",
+            "--learning-rate must be finite and greater than 0. Received: nan",
         ),
         (
             ["conv_classifier", "--dropout", "1"],

@@ -1,11 +1,11 @@
-"""The settings that every recipe has, and the check of their ranges."""
+"""The settings that every recipe has, and the check of ranges, which other commands use, too."""
 
 import dataclasses
 import math
 import typing
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Interval, Lt
+from annotated_types import BaseMetadata, Ge, GroupedMetadata, Gt, Interval, Le, Lt
 
 from keras_refs.errors import UserError
 
@@ -45,15 +45,7 @@ class Settings:
 
     def __post_init__(self):
         """Check every field against the range in its type."""
-        for name, annotation in typing.get_type_hints(type(self), include_extras=True).items():
-            values = getattr(self, name)
-            if typing.get_origin(annotation) is tuple:
-                annotation = typing.get_args(annotation)[0]
-            else:
-                values = (values,)
-            for bounds in getattr(annotation, "__metadata__", ()):
-                for value in values:
-                    _check(name, value, bounds)
+        check(vars(self), typing.get_type_hints(type(self), include_extras=True))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,18 +58,40 @@ class DataSettings(Settings):
     """TFDS data folder; by default the package's own for the data sets that come with it."""
 
 
+def check(values, annotations):
+    """Check options against the ranges in their types.
+
+    Args:
+        values: The options by name; that of a tuple type is checked item by item.
+        annotations: Their types by name, such as `Count`.
+
+    Raises:
+        UserError: If one is out of its range or not finite.
+    """
+    for name, annotation in annotations.items():
+        several = typing.get_origin(annotation) is tuple
+        for bounds in getattr(typing.get_args(annotation)[0] if several else annotation, "__metadata__", ()):
+            # A type may say other things, too.
+            if isinstance(bounds, BaseMetadata | GroupedMetadata):
+                for value in values[name] if several else (values[name],):
+                    _check(name, value, bounds)
+
+
 def _check(name, value, bounds):
-    limits = bounds if isinstance(bounds, Interval) else [bounds]
+    limits = list(bounds) if isinstance(bounds, Interval) else [bounds]
     passes = {
         Gt: lambda limit: value > limit.gt,
         Ge: lambda limit: value >= limit.ge,
         Lt: lambda limit: value < limit.lt,
+        Le: lambda limit: value <= limit.le,
     }
     words = {
         Gt: lambda limit: f"greater than {limit.gt}",
         Ge: lambda limit: f"at least {limit.ge}",
         Lt: lambda limit: f"less than {limit.lt}",
+        Le: lambda limit: f"at most {limit.le}",
     }
-    if not math.isfinite(value) or not all(passes[type(limit)](limit) for limit in limits):
-        allowed = " and ".join(words[type(limit)](limit) for limit in limits)
-        raise UserError(f"--{name.replace('_', '-')} must be {allowed}. Received: {value}")
+    finite = math.isfinite(value)
+    if not finite or not all(passes[type(limit)](limit) for limit in limits):
+        allowed = [*([] if finite else ["finite"]), *(words[type(limit)](limit) for limit in limits)]
+        raise UserError(f"--{name.replace('_', '-')} must be {' and '.join(allowed)}. Received: {value}")
