@@ -16,9 +16,11 @@ class FastParts:
 
     Args:
         model: The model. Its weights are copied as they are now.
+        half_precision: Whether the copies are rounded to float16, so that a SavedModel of them takes half of the space.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, half_precision=False):
+        self._stored = tf.float16 if half_precision else tf.float32
         named = {layer.name: layer for layer in model.layers}
         tables = [
             named[f"{which}_embedding"].embeddings.numpy() if f"{which}_embedding" in named else None
@@ -27,18 +29,18 @@ class FastParts:
         self._num_symbols = [None if table is None else len(table) for table in tables]
         encoders = [layer for name, layer in named.items() if name.removeprefix("encoder").isdigit()]
         self._encoders = [
-            [_Cell(cell, None if number else tables[0]) for cell in _cells(layer)]
+            [_Cell(cell, self._stored, None if number else tables[0]) for cell in _cells(layer)]
             for number, layer in enumerate(encoders)
         ]
-        self._decoder = _Cell(named["decoder"].cell, tables[1])
-        self._combination = _variables(named["combination"])
-        if "attention_key" in named:
-            layers = (named[f"attention{name}"] for name in ("_query", "_key", ""))
-            self._attention = [variable for layer in layers for variable in _variables(layer)]
-        else:
-            self._attention = None
-        shared = not named["probabilities"].weights
-        self._probabilities = [tf.Variable(tables[1].T)] if shared else _variables(named["probabilities"])
+        self._decoder = _Cell(named["decoder"].cell, self._stored, tables[1])
+        self._combination = self._variables(named["combination"].get_weights())
+        scoring = ("attention_query", "attention_key", "attention") if "attention_key" in named else ()
+        self._attention = self._variables(weight for name in scoring for weight in named[name].get_weights())
+        # Without weights of its own the last layer shares the embedding's.
+        self._probabilities = self._variables(named["probabilities"].get_weights() or [tables[1].T])
+
+    def _variables(self, weights):
+        return [_variable(weight, self._stored) for weight in weights]
 
     def __call__(self, dtype=tf.float32):
         """Return encoder and step, whose large products are computed in this dtype.
@@ -51,7 +53,8 @@ class FastParts:
             dtype: `tf.float32` or `tf.bfloat16`.
         """
         cells = [[cell.cast(dtype) for cell in layer] for layer in self._encoders]
-        decoder, combination = self._decoder.cast(dtype), [tf.cast(weight, dtype) for weight in self._combination]
+        decoder, combination = self._decoder.cast(dtype), _cast(self._combination, dtype)
+        scoring, last = _cast(self._attention, tf.float32), _cast(self._probabilities, tf.float32)
 
         def encoder(source):
             """Read sources once."""
@@ -63,19 +66,20 @@ class FastParts:
                 directions = [_read(cell, x, steps_first, place == 1) for place, cell in enumerate(layer)]
                 x, hidden, cell = (tf.concat(both, axis=-1) for both in zip(*directions, strict=True))
             memory = tf.transpose(tf.cast(x, tf.float32), [1, 0, 2])
-            keys = {"key": tf.tensordot(memory, self._attention[1], 1)} if self._attention else {}
+            keys = {"key": tf.tensordot(memory, scoring[1], 1)} if scoring else {}
             return {"memory": memory, **keys, "mask": mask, "hidden": hidden, "cell": cell}
 
         def step(inputs):
             """Answer one step."""
             symbol = _vectors(inputs["symbol"], self._num_symbols[1], dtype)
             hidden, cell = decoder([symbol, inputs["hidden"]], inputs["cell"])
-            weights = tf.nn.softmax(tf.where(inputs["mask"], self._scores(tf.cast(hidden, tf.float32), inputs), -1e9))
+            scores = _scores(tf.cast(hidden, tf.float32), inputs, scoring)
+            weights = tf.nn.softmax(tf.where(inputs["mask"], scores, -1e9))
             context = tf.squeeze(tf.matmul(weights[:, tf.newaxis], inputs["memory"]), axis=1)
             combined = tf.concat([hidden, tf.cast(context, dtype)], axis=-1)
             combined = tf.cast(tf.tanh(_dense(combined, *combination)), tf.float32)
             return {
-                "probabilities": tf.nn.softmax(_dense(combined, *self._probabilities)),
+                "probabilities": tf.nn.softmax(_dense(combined, *last)),
                 "attention": weights,
                 "hidden": hidden,
                 "cell": cell,
@@ -83,26 +87,21 @@ class FastParts:
 
         return encoder, step
 
-    def _scores(self, hidden, known):
-        if self._attention is None:
-            return tf.squeeze(tf.matmul(known["memory"], hidden[:, :, tf.newaxis]), axis=-1)
-        query, _, scale = self._attention
-        return tf.tensordot(tf.tanh(tf.matmul(hidden, query)[:, tf.newaxis] + known["key"]), scale, 1)
-
 
 class _Cell:
     """An LSTM's step, with the weights of its four gates."""
 
-    def __init__(self, cell, table=None):
+    def __init__(self, cell, stored, table=None):
         kernel = cell.kernel.numpy() if table is None else table @ cell.kernel.numpy()
         weights = np.split(np.concatenate([kernel, cell.recurrent_kernel.numpy()]), 4, axis=1)
         biases = np.split(cell.bias.numpy(), 4)
-        self.gates = [(tf.Variable(weight), tf.Variable(bias)) for weight, bias in zip(weights, biases, strict=True)]
+        pairs = zip(weights, biases, strict=True)
+        self.gates = [[_variable(part, stored) for part in pair] for pair in pairs]
         self.units = cell.units
 
     def cast(self, dtype):
         """Return the step with weights of this dtype."""
-        gates = [[tf.cast(variable, dtype) for variable in gate] for gate in self.gates]
+        gates = [_cast(gate, dtype) for gate in self.gates]
 
         def step(inputs, cell):
             x = tf.concat(inputs, axis=-1)
@@ -121,8 +120,21 @@ def _cells(layer):
     return [one.cell for one in both]
 
 
-def _variables(layer):
-    return [tf.Variable(weight) for weight in layer.get_weights()]
+def _variable(weight, stored):
+    return tf.Variable(tf.cast(weight, stored))
+
+
+def _cast(variables, dtype):
+    # By way of float32: from float16 to bfloat16 at once takes TensorFlow twice as long as both ways together.
+    return [tf.cast(tf.cast(variable, tf.float32), dtype) for variable in variables]
+
+
+def _scores(hidden, known, scoring):
+    """Return how well a state goes with each output of the encoder: by their product, or by weights for it."""
+    if not scoring:
+        return tf.squeeze(tf.matmul(known["memory"], hidden[:, :, tf.newaxis]), axis=-1)
+    query, _, scale = scoring
+    return tf.tensordot(tf.tanh(tf.matmul(hidden, query)[:, tf.newaxis] + known["key"]), scale, 1)
 
 
 def _dense(x, kernel, bias=None):

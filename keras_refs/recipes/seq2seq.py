@@ -45,6 +45,7 @@ class Seq2SeqRecipe(Recipe):
         target_name: What an answer is called in the signature.
         separator: What stands between two symbols of an answer.
         shown: Sources whose attention is drawn.
+        half_precision: Whether the export stores its weights as float16.
     """
 
     family = "wide_recurrent"
@@ -55,6 +56,7 @@ class Seq2SeqRecipe(Recipe):
     target_name: str
     separator = ""
     shown: tuple
+    half_precision = True
     explains_texts = True
 
     @property
@@ -167,7 +169,7 @@ class Seq2SeqRecipe(Recipe):
         """Write the SavedModel, which takes strings and searches for the best answers."""
         import tensorflow as tf
 
-        parts = decoding.FastParts(model)
+        parts = decoding.FastParts(model, self.half_precision)
 
         # Traced once for both signatures, which would else be as large again.
         @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])

@@ -71,6 +71,19 @@ def test_in_bfloat16_the_products_are_rounded_and_the_answers_near(variant):
         assert not np.array_equal(answers[1][name], answers[0][name])
 
 
+@each_variant
+def test_weights_of_half_precision_are_rounded_and_the_answers_near(variant):
+    model, (source, _) = build(variant), inputs_of(variant)
+    exact, half = (decoding.FastParts(model, half_precision=half_precision) for half_precision in (False, True))
+    traced = tf.function(lambda: half()[0](tf.constant(source))).get_concrete_function()
+    assert {variable.dtype for variable in traced.variables} == {tf.float16}
+    answer, rounded = exact()[0](tf.constant(source)), traced()
+    for name in ("memory", "hidden", "cell"):
+        assert rounded[name].dtype == tf.float32
+        np.testing.assert_allclose(rounded[name], answer[name], atol=5e-3, err_msg=name)
+        assert not np.array_equal(rounded[name], answer[name])
+
+
 def test_searches_find_the_same_with_either():
     model, (source, _) = build("bidirectional"), inputs_of("bidirectional")
     source = tf.constant(source[1:])

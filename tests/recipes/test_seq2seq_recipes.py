@@ -37,15 +37,12 @@ def test_learns_and_says_how_well(trained):
     assert figures == {"learning_curves.png", "attention.png", "error_by_length.png", "confusions.png"}
 
 
-def test_export_agrees_with_the_keras_model_token_for_token(trained, tmp_path):
+def test_export_agrees_with_the_keras_model_token_for_token(trained, tmp_path, monkeypatch):
     """After every symbol that greedy search answers, the whole model, given those before, has the same likeliest."""
     recipe, _, _ = trained
-    keras.utils.set_random_seed(0)
-    model = recipe.build_export_model()
-    # Three times the start's weights: answers of all lengths, which training would make equal.
-    model.set_weights([3 * weight for weight in model.get_weights()])
+    model, dates = _random_model(recipe), recipe.data.test.sources[:100]
+    monkeypatch.setattr(recipe, "half_precision", False)
     recipe.write_export(model, tmp_path)
-    dates = recipe.data.test.sources[:100]
     answer = export.SavedFunction(tmp_path).predict(dates=dates)
     source = recipe.source_symbols.tokens(tf.strings.lower(dates, "utf-8"))
     tokens = recipe.target_symbols.tokens(answer["iso"], boundary=True)
@@ -59,6 +56,29 @@ def test_export_agrees_with_the_keras_model_token_for_token(trained, tmp_path):
     np.testing.assert_array_equal(likeliest[ended][given[ended]], tokens[ended][given[ended]])
     logs = np.where(given, np.log(probabilities[:, :, 1:].max(axis=2)), 0).sum(axis=1)
     np.testing.assert_allclose(answer["score"][ended], logs[ended], atol=1e-4)
+
+
+def test_half_precision_takes_half_of_the_space_and_answers_nearly_the_same(trained, tmp_path, monkeypatch):
+    recipe, _, _ = trained
+    model, dates = _random_model(recipe), recipe.data.test.sources[:100]
+    answers, sizes = {}, {}
+    for half in (False, True):
+        monkeypatch.setattr(recipe, "half_precision", half)
+        recipe.write_export(model, tmp_path / str(half))
+        answers[half] = export.SavedFunction(tmp_path / str(half)).predict(dates=dates)
+        sizes[half] = (tmp_path / str(half) / "variables/variables.data-00000-of-00001").stat().st_size
+    assert sizes[True] < 0.6 * sizes[False]
+    same = answers[True]["iso"] == answers[False]["iso"]
+    assert same.mean() > 0.8
+    np.testing.assert_allclose(answers[True]["score"][same], answers[False]["score"][same], rtol=0.05)
+
+
+def _random_model(recipe):
+    """Return a model with three times the start's weights: answers of all lengths, which training would make equal."""
+    keras.utils.set_random_seed(0)
+    model = recipe.build_export_model()
+    model.set_weights([3 * weight for weight in model.get_weights()])
+    return model
 
 
 def test_answers_are_strings_with_scores_and_attention(trained, exported):
