@@ -56,59 +56,67 @@ def g2p_en():
     return None
 
 
+def string_signatures(folder):
+    """Return the signatures of an export that take strings, as functions of a tensor of them, by name."""
+    found = {}
+    for name, signature in tf.saved_model.load(str(folder)).signatures.items():
+        ((key, specification),) = signature.structured_input_signature[1].items()
+        if specification.dtype == tf.string:
+            found[name] = lambda strings, signature=signature, key=key: signature(**{key: strings})
+    return found
+
+
+def throughput(function, sources, batch_size, callers, rounds):
+    """Return the median strings a second, by their order: as they come and by length."""
+    orders = {"as_they_come": sources, "by_length": sorted(sources, key=len)}
+    batches = {
+        order: [tf.constant(strings[first : first + batch_size]) for first in range(0, len(strings), batch_size)]
+        for order, strings in orders.items()
+    }
+    for batch in batches["by_length"][::5]:
+        function(batch)
+    rates = {order: [] for order in orders}
+    # In turns: a machine that slows down slows down both.
+    for _ in range(rounds):
+        for order, measured in rates.items():
+            measured.append(words_per_second(function, batches[order], callers))
+    return {order: round(statistics.median(measured)) for order, measured in rates.items()}
+
+
 def main():
     """Measure the signatures of one export; with `--output`, write the figures as JSON."""
+    cores = len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="version folder of an export")
     parser.add_argument("--dataset", default="cmudict", help="TFDS data set whose test split is answered")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--single", type=int, default=500, help="strings to answer one by one")
-    parser.add_argument("--callers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--callers", type=int, default=cores)
     parser.add_argument("--output")
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     sources = datasets.load_transcriptions(arguments.dataset, splits=("test",) * 3).test.sources
-    orders = {"as_they_come": sources, "by_length": sorted(sources, key=len)}
-    batches = {
-        order: [
-            tf.constant(strings[i : i + arguments.batch_size]) for i in range(0, len(strings), arguments.batch_size)
-        ]
-        for order, strings in orders.items()
-    }
-    single = sources[: arguments.single]
-    loaded = tf.saved_model.load(str(arguments.folder))
-    found = {
-        "device": training.detect_device().name,
-        "cores": len(os.sched_getaffinity(0)),
-        "callers": arguments.callers,
-        "batch_size": arguments.batch_size,
-        "answers_per_second": {},
-        "milliseconds_alone": {},
-    }
-    ways = {}
-    for name, signature in loaded.signatures.items():
-        ((key, specification),) = signature.structured_input_signature[1].items()
-        if specification.dtype == tf.string:
-            ways[name] = lambda strings, signature=signature, key=key: signature(**{key: strings})
-    for name, answer in ways.items():
-        for batch in batches["by_length"][::5]:
-            answer(batch)
-        rates = {order: [] for order in orders}
-        # In turns: a machine that slows down slows down both.
-        for _ in range(arguments.rounds):
-            for order, measured in rates.items():
-                measured.append(words_per_second(answer, batches[order], arguments.callers))
-        found["answers_per_second"][name] = {order: round(statistics.median(rate)) for order, rate in rates.items()}
-        found["milliseconds_alone"][name] = round(milliseconds(answer, [tf.constant([word]) for word in single]), 2)
+    single, ways = sources[: arguments.single], string_signatures(arguments.folder)
+    options = {name: getattr(arguments, name) for name in ("batch_size", "callers", "rounds")}
+    rates = {name: throughput(answer, sources, **options) for name, answer in ways.items()}
+    alone = {name: milliseconds(answer, [tf.constant([word]) for word in single]) for name, answer in ways.items()}
     if predict := g2p_en():
-        found["milliseconds_alone"]["g2p-en"] = round(milliseconds(predict, single), 2)
-    for name, rates in found["answers_per_second"].items():
-        told = ", ".join(f"{rate:,} answers/s {order.replace('_', ' ')}" for order, rate in rates.items())
+        alone["g2p-en"] = milliseconds(predict, single)
+    for name, by_order in rates.items():
+        told = ", ".join(f"{rate:,} answers/s {order.replace('_', ' ')}" for order, rate in by_order.items())
         print(f"{name}: in batches of {arguments.batch_size} {told}")
-    for name, median in found["milliseconds_alone"].items():
-        print(f"{name}: {median} ms alone")
+    for name, median in alone.items():
+        print(f"{name}: {median:.2f} ms alone")
     if arguments.output:
+        found = {
+            "device": training.detect_device().name,
+            "cores": cores,
+            "callers": arguments.callers,
+            "batch_size": arguments.batch_size,
+            "answers_per_second": rates,
+            "milliseconds_alone": {name: round(median, 2) for name, median in alone.items()},
+        }
         storage.write_json(arguments.output, found)
 
 
