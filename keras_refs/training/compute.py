@@ -112,6 +112,8 @@ def _cpu_precision(device, family):
         return "float32", "float32: a narrow recurrent network loses time to bfloat16 casts on a CPU"
     if "amx_bf16" in device.cpu_flags:
         return "mixed_bfloat16", "bfloat16: this CPU multiplies bfloat16 matrices in hardware (AMX)"
+    if "avx512_bf16" in device.cpu_flags and family == "wide_recurrent":
+        return "mixed_bfloat16", "bfloat16: this CPU multiplies bfloat16 vectors (AVX-512), which pays for wide layers"
     return "float32", "float32: this CPU has no bfloat16 matrix unit (AMX)"
 
 

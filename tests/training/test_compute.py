@@ -8,6 +8,7 @@ from keras_refs.training.compute import Device, _read_cpu, choose_compute
 
 AMX = Device("cpu", "with AMX", cpu_flags=frozenset({"avx512f", "amx_bf16"}))
 AVX = Device("cpu", "without AMX", cpu_flags=frozenset({"avx2", "avx512_bf16"}))
+OLD = Device("cpu", "without bfloat16", cpu_flags=frozenset({"avx2"}))
 PASCAL, TURING, AMPERE, HOPPER = (
     Device("gpu", f"capability {capability}", compute_capability=capability)
     for capability in ((6, 1), (7, 5), (8, 0), (9, 0))
@@ -21,6 +22,8 @@ PASCAL, TURING, AMPERE, HOPPER = (
         (AVX, "convolutional", "float32", False, 0, False),
         (AMX, "recurrent", "float32", False, 1, False),
         (AVX, "recurrent", "float32", False, 1, False),
+        (AVX, "wide_recurrent", "mixed_bfloat16", False, 1, False),
+        (OLD, "wide_recurrent", "float32", False, 1, False),
         (PASCAL, "convolutional", "float32", True, 0, True),
         (TURING, "convolutional", "mixed_float16", True, 0, True),
         (AMPERE, "convolutional", "mixed_bfloat16", True, 0, True),
