@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from annotated_types import Interval
+from annotated_types import Ge, Interval
 
 from keras_refs import commands
 from keras_refs.errors import UserError
 from keras_refs.recipes import settings
 
+Thousandths = Annotated[float, Ge(0.001)]
 HALF_OF_CORES = max(1, (os.cpu_count() or 1) // 2)
 
 
@@ -30,11 +31,11 @@ def _prepare(
     models: str | None = None,
     batch_size: settings.Count = 32,
     batch_milliseconds: settings.NotNegative = 0.0,
-    body_megabytes: settings.Positive = 16.0,
-    request_seconds: settings.Positive = 60.0,
+    body_megabytes: Thousandths = 16.0,
+    request_seconds: Thousandths = 60.0,
     concurrency: settings.Count = 64,
     operation_threads: settings.Count = HALF_OF_CORES,
-    poll_seconds: settings.Positive = 1.0,
+    poll_seconds: Thousandths = 1.0,
     playground: bool = True,
 ):
     """Take the command line apart.

@@ -217,8 +217,9 @@ def test_mistakes_on_the_command_line(tmp_path, capsys):
         (("--port", "99999"), "at least 0 and at most 65535"),
         (("--batch-size", "0"), "at least 1"),
         (("--operation-threads", "0"), "at least 1"),
-        (("--request-seconds", "nan"), "finite and greater than 0"),
-        (("--poll-seconds", "inf"), "finite and greater than 0"),
+        (("--request-seconds", "nan"), "finite and at least 0.001"),
+        (("--poll-seconds", "inf"), "finite and at least 0.001"),
+        (("--poll-seconds", "0.0001"), "at least 0.001"),
     ],
 )
 def test_numbers_on_the_command_line_have_a_range(tmp_path, capsys, option, allowed):
