@@ -12,6 +12,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -21,7 +22,7 @@ from pathlib import Path
 import psutil
 from serving import MODELS, server
 
-from keras_refs import commands, storage
+from keras_refs import commands, storage, training
 
 BAD = [b'{"instances": []}', b'{"instances": [[1', b"[]", b'{"inputs": {"x": [NaN]}}', b'{"instances": ["\xff"]}']
 SWITCHED = "linear_regression"
@@ -126,6 +127,8 @@ def main():
             with Load(port, asked) as load:
                 memory = memory_over(60 * arguments.minutes, process)
             found = {
+                "device": training.detect_device().name,
+                "cores": len(os.sched_getaffinity(0)),
                 "minutes": arguments.minutes,
                 "answered": load.answered,
                 "failed": len(load.failures),

@@ -22,6 +22,10 @@ def _measured(name):
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
+def _where(measured):
+    return f"Measured on {measured['cores']} cores of {measured['device']}"
+
+
 def models_table():
     """Return a row for each file of `benchmarks/results.py`."""
     lines = [
@@ -64,7 +68,7 @@ def throughput_table():
         f"| **{row['ratio']}** ({row['lowest_ratio']} to {row['highest_ratio']}) |"
         for row in measured["rows"]
     ]
-    return "\n".join([*lines, "", f"Measured on {measured['cores']} cores of {measured['device']}."])
+    return "\n".join([*lines, "", _where(measured) + "."])
 
 
 def decoding_table():
@@ -78,7 +82,7 @@ def decoding_table():
         rates = measured["answers_per_second"].get(name, {})
         told = [f"{rates[order]:,}" if rates else "" for order in ("as_they_come", "by_length")]
         lines.append(f"| {name} | {told[0]} | {told[1]} | {alone} ms |")
-    return "\n".join([*lines, "", f"Measured on {measured['cores']} cores of {measured['device']}."])
+    return "\n".join([*lines, "", _where(measured) + "."])
 
 
 def serving_table():
@@ -97,7 +101,7 @@ def serving_table():
         )
     lines += [
         "",
-        f"Measured on {measured['cores']} cores of {measured['device']}, which server and clients share.",
+        _where(measured) + ", which server and clients share.",
         f"All models answer {measured['start_seconds']} s after the command.",
         "",
         f"| {endured['minutes']:g} minutes of load | requests | failed | memory after the first minute | at the end |",
@@ -107,6 +111,8 @@ def serving_table():
         f"| one model, {endured['version_switches']} new versions in a minute "
         f"| {endured['answered_while_switching']:,} "
         f"| {endured['failed_while_switching']} | | |",
+        "",
+        _where(endured) + ".",
     ]
     return "\n".join(lines)
 
