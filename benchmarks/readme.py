@@ -23,7 +23,11 @@ def _measured(name):
 
 
 def _where(measured):
-    return f"Measured on {measured['cores']} cores of {measured['device']}"
+    return f"Measured on {_cores([measured['cores']])} of {measured['device']}"
+
+
+def _cores(numbers):
+    return f"{' or '.join(map(str, numbers))} core{'s' if numbers[-1] > 1 else ''}"
 
 
 def models_table():
@@ -55,7 +59,7 @@ def _model_row(name, row):
         f"| {row['score'][0]} {mean:.4f}{spread} ({len(runs)}) "
         f"| {rival:.4g}, {what}{verdict} "
         f"| {statistics.mean(run['wall_seconds'] for run in runs):.0f} s "
-        f"| {' or '.join(map(str, cores))} core{'s' if cores[-1] > 1 else ''}, {runs[0]['ran_on']['device']} |"
+        f"| {_cores(cores)}, {runs[0]['ran_on']['device']} |"
     )
 
 

@@ -5,35 +5,29 @@ Ray is imported by `build`, which only Ray calls: whoever serves from one machin
 
 import asyncio
 from pathlib import Path
+from typing import Annotated
 
 import pydantic
 
+Thousandths = Annotated[float, pydantic.Field(ge=0.001, allow_inf_nan=False)]
 READ_AGAIN_SECONDS = 0.05
 
 
 class Arguments(pydantic.BaseModel, extra="forbid"):
-    """What `args` of the configuration file may hold; the names are those of `python -m keras_refs.serve`.
+    """What `args` of the configuration file may hold, for each replica.
 
-    Attributes:
-        root: Folder of models, at the same place on every machine that may get a replica.
-        models: Names of the models to serve; all by default.
-        batch_size: Examples of several requests that are computed together at most; 1 computes every request alone.
-        batch_milliseconds: How long the first request of a batch waits for others though it could be computed; what
-            comes while other batches are computed is joined without it.
-        body_megabytes: Largest body of a request.
-        request_seconds: How long a request may take.
-        concurrency: Requests that a replica computes, or lets wait for a batch, at the same time.
-        poll_seconds: How often each replica looks for new models and versions.
+    Names, meanings, ranges and defaults are those of `python -m keras_refs.serve`, whose `--help` explains them; but
+    `models` is a list, and `root` must be at the same place on every machine that may get a replica.
     """
 
     root: Path
     models: list[str] | None = None
     batch_size: pydantic.PositiveInt = 32
-    batch_milliseconds: pydantic.NonNegativeFloat = 0.0
-    body_megabytes: pydantic.PositiveFloat = 16.0
-    request_seconds: pydantic.PositiveFloat = 60.0
+    batch_milliseconds: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)] = 0.0
+    body_megabytes: Thousandths = 16.0
+    request_seconds: Thousandths = 60.0
     concurrency: pydantic.PositiveInt = 64
-    poll_seconds: pydantic.PositiveFloat = 1.0
+    poll_seconds: Thousandths = 1.0
 
 
 class Replica:

@@ -1,5 +1,6 @@
 import asyncio
 import http.client
+import inspect
 import itertools
 import json
 import os
@@ -23,6 +24,7 @@ from ray import serve
 from ray.serve.schema import ServeDeploySchema
 
 from keras_refs import export
+from keras_refs import serve as command_line
 from keras_refs.serving import Repository, cluster
 from tests.conftest import REPOSITORY
 from tests.serving.servers import free_port
@@ -240,11 +242,24 @@ def test_configuration_file_is_what_ray_and_the_application_take():
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({}, "root"), ({"root": ".", "batchsize": 2}, "batchsize"), ({"root": ".", "concurrency": 0}, "concurrency")],
+    [
+        ({}, "root"),
+        ({"root": ".", "batchsize": 2}, "batchsize"),
+        ({"root": ".", "concurrency": 0}, "concurrency"),
+        ({"root": ".", "poll_seconds": 0.0009}, "poll_seconds"),
+        ({"root": ".", "request_seconds": float("inf")}, "request_seconds"),
+        ({"root": ".", "batch_milliseconds": float("nan")}, "batch_milliseconds"),
+    ],
 )
 def test_names_a_wrong_argument(arguments, message):
     with pytest.raises(pydantic.ValidationError, match=message):
         cluster.Arguments.model_validate(arguments)
+
+
+def test_defaults_are_those_of_the_command():
+    command = inspect.signature(command_line._prepare).parameters
+    for name, field in cluster.Arguments.model_fields.items():
+        assert field.is_required() if name == "root" else field.default == command[name].default
 
 
 def test_replica_needs_the_folder(tmp_path):
