@@ -5,8 +5,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "application": ["Limits", "application", "from_options"],
+        "application": ["application", "from_options"],
         "repository": ["Repository"],
+        "server": ["Limits"],
         "servable": ["Batching", "Servable"],
         "rest": ["RequestError"],
     },
