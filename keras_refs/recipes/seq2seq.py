@@ -169,56 +169,35 @@ class Seq2SeqRecipe(Recipe):
         """Write the SavedModel, which takes strings and searches for the best answers."""
         import tensorflow as tf
 
-        parts = decoding.FastParts(model, self.half_precision)
+        config, parts = self.config, decoding.FastParts(model, self.half_precision)
+        limits = datasets.transcriptions.BOUNDARY, config.longest_source
 
         # Traced once for both signatures, which would else be as large again.
         @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
         def greedy(tokens):
-            return self._greedy(parts(tf.float32), tokens)
+            return decoding.greedy_answers(parts(tf.float32), tokens, *limits)
 
-        def told(found):
-            return {self.target_name: self.target_symbols.strings(found.pop("symbols")), **found}
+        def rounded(tokens):
+            return decoding.greedy_answers(parts(tf.bfloat16), tokens, *limits)
+
+        def best(tokens):
+            return decoding.best_answers(parts(tf.float32), tokens, *limits, config.beam_width, config.length_penalty)
+
+        def of_strings(search):
+            def answer(strings):
+                found = search(self._read(strings))
+                return {self.target_name: self.target_symbols.strings(found.pop("symbols")), **found}
+
+            return answer
 
         export.write_function(
-            lambda strings: told(greedy(self._read(strings))),
+            of_strings(greedy),
             {self.source_name: (tf.string, ())},
             folder,
             numeric=(greedy, {"tokens": (tf.int32, (None,))}),
-            k_best=lambda strings: told(self._k_best(parts(tf.float32), self._read(strings))),
-            bfloat16=lambda strings: told(self._greedy(parts(tf.bfloat16), self._read(strings))),
+            k_best=of_strings(best),
+            bfloat16=of_strings(rounded),
         )
-
-    def _greedy(self, parts, tokens):
-        """Return symbols, score and attention by greedy search; nothing where there are no tokens."""
-        import tensorflow as tf
-
-        source, found = self._search(decoding.greedy_search, parts, tokens)
-        known = source[:, :1] > 0
-        return {
-            "symbols": tf.where(known, found["symbols"], 0),
-            "score": tf.where(known[:, 0], found["log_probability"], 0.0),
-            "attention": tf.where(known[:, :, tf.newaxis], found["attention"], 0.0),
-        }
-
-    def _k_best(self, parts, tokens):
-        """Return symbols and scores of the best answers by beam search; one, empty, where there are no tokens."""
-        import tensorflow as tf
-
-        width = self.config.beam_width
-        source, found = self._search(decoding.beam_search, parts, tokens, width, self.config.length_penalty)
-        known = source[:, :1] > 0
-        alone = tf.where(tf.range(width) == 0, 0.0, -float("inf"))
-        return {
-            "symbols": tf.where(known[:, :, tf.newaxis], found["symbols"], 0),
-            "score": tf.where(known, found["score"], alone),
-        }
-
-    def _search(self, method, parts, tokens, *options):
-        """Return the tokens that are read and what a search finds for them."""
-        import tensorflow as tf
-
-        source = tokens[:, : self.config.longest_source]
-        return source, method(parts, source, datasets.transcriptions.BOUNDARY, 2 * tf.shape(source)[1] + 10, *options)
 
     def _read(self, strings):
         """Return the tokens of strings as clients send them."""
