@@ -158,6 +158,34 @@ def in_process(name, inputs):
     return call
 
 
+def measure(name, examples, clients, rounds, seconds):
+    """Return rates and times of a model, with batching and without."""
+    bodies = [json.dumps({"instances": [example]}) for example in examples.tolist()]
+    with server("--batch-size", 1) as (alone, *_), server() as (batched, *_):
+        rates = {alone: [], batched: []}
+        for _ in range(rounds + 1):
+            for port, measured in rates.items():
+                times = ask(port, name, bodies, clients, seconds)
+                measured.append(len(times) / seconds)
+        # In turns, too.
+        call = in_process(name, examples)
+        single = {"alone": [], "batched": [], "in_process": []}
+        for _ in range(rounds + 1):
+            single["alone"].append(statistics.median(ask(alone, name, bodies, 1, 2)))
+            single["batched"].append(statistics.median(ask(batched, name, bodies, 1, 2)))
+            single["in_process"].append(statistics.median(call(200)))
+    return {
+        "requests_per_second": {
+            "alone": round(statistics.median(rates[alone][1:]), 1),
+            "batched": round(statistics.median(rates[batched][1:]), 1),
+        },
+        "ratio": round(float(statistics.median(np.divide(rates[batched], rates[alone])[1:])), 2),
+        "one_client_milliseconds": {
+            way: round(1e3 * statistics.median(medians[1:]), 2) for way, medians in single.items()
+        },
+    }
+
+
 def main():
     """Measure and print; with `--output`, write the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -173,30 +201,7 @@ def main():
     device = training.detect_device()
     found = {"device": device.name, "cores": len(os.sched_getaffinity(0)), "clients": arguments.clients, "models": {}}
     for name, examples in inputs.items():
-        bodies = [json.dumps({"instances": [example]}) for example in examples.tolist()]
-        with server("--batch-size", 1) as (alone, *_), server() as (batched, *_):
-            rates = {alone: [], batched: []}
-            for _ in range(arguments.rounds + 1):
-                for port, measured in rates.items():
-                    times = ask(port, name, bodies, arguments.clients, arguments.seconds)
-                    measured.append(len(times) / arguments.seconds)
-            # In turns, too.
-            call = in_process(name, examples)
-            single = {"alone": [], "batched": [], "in_process": []}
-            for _ in range(arguments.rounds + 1):
-                single["alone"].append(statistics.median(ask(alone, name, bodies, 1, 2)))
-                single["batched"].append(statistics.median(ask(batched, name, bodies, 1, 2)))
-                single["in_process"].append(statistics.median(call(200)))
-        found["models"][name] = {
-            "requests_per_second": {
-                "alone": round(statistics.median(rates[alone][1:]), 1),
-                "batched": round(statistics.median(rates[batched][1:]), 1),
-            },
-            "ratio": round(float(statistics.median(np.divide(rates[batched], rates[alone])[1:])), 2),
-            "one_client_milliseconds": {
-                way: round(1e3 * statistics.median(medians[1:]), 2) for way, medians in single.items()
-            },
-        }
+        found["models"][name] = measure(name, examples, arguments.clients, arguments.rounds, arguments.seconds)
         print(f"{name}: {found['models'][name]}")
     with server() as (_, seconds, _):
         found["start_seconds"] = round(seconds, 1)

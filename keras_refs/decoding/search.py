@@ -100,12 +100,7 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
 
     def take_step(number, finished, symbol, states, log_probability, length, symbols):
         answer = step({**known, **states, "symbol": tf.reshape(symbol, [-1])})
-        gains = _log_probabilities(answer)
-        gains = tf.reshape(gains, [batch, width, gains.shape[-1]])
-        # A finished sequence goes on with padding, which costs nothing.
-        only_padding = np.where(np.arange(gains.shape[2]) == PADDING, 0, -np.inf).astype("float32")
-        gains = tf.where(finished[:, :, tf.newaxis], only_padding, gains)
-        log_probability, place, symbol = _choose(log_probability[:, :, tf.newaxis] + gains, width)
+        log_probability, place, symbol = _choose(_totals(log_probability, answer, finished), width)
         finished, length, symbols = (tf.gather(tensor, place, batch_dims=1) for tensor in (finished, length, symbols))
         length += tf.cast(~finished, tf.int32)
         finished |= symbol == boundary
@@ -132,11 +127,8 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
     *_, log_probability, length, symbols = _loop(go_on, take_step, start, growing=1)
     score = log_probability / tf.cast(tf.maximum(length, 1), tf.float32) ** length_penalty
     score, order = tf.math.top_k(score, width)
-    return {
-        "symbols": tf.gather(symbols, order, batch_dims=1),
-        "score": score,
-        "log_probability": tf.gather(log_probability, order, batch_dims=1),
-    }
+    symbols, log_probability = (tf.gather(tensor, order, batch_dims=1) for tensor in (symbols, log_probability))
+    return {"symbols": symbols, "score": score, "log_probability": log_probability}
 
 
 def _loop(go_on, take_step, start, growing):
@@ -157,6 +149,15 @@ def _log_probabilities(answer):
     log_probabilities = tf.math.log(tf.cast(answer["probabilities"], tf.float32))
     is_padding = np.arange(log_probabilities.shape[-1]) == PADDING
     return log_probabilities + np.where(is_padding, -np.inf, 0).astype("float32")
+
+
+def _totals(log_probability, answer, finished):
+    """Return the log-probability of each sequence with each symbol after it, `(batch, width, symbols)`."""
+    gains = _log_probabilities(answer)
+    gains = tf.reshape(gains, [-1, finished.shape[1], gains.shape[-1]])
+    # A finished sequence goes on with padding, which costs nothing.
+    only_padding = np.where(np.arange(gains.shape[2]) == PADDING, 0, -np.inf).astype("float32")
+    return log_probability[:, :, tf.newaxis] + tf.where(finished[:, :, tf.newaxis], only_padding, gains)
 
 
 def _choose(totals, width):

@@ -82,15 +82,7 @@ def gan_generator(
 
     latents = keras.Input((latent_dim,), name="latents")
     small = height // enlarged, width // enlarged, base_filters
-    x = latents
-    if num_classes is not None:
-        arguments.check_integer("num_classes", num_classes, minimum=1)
-        if num_classes > latent_dim:
-            raise ValueError(
-                f"`num_classes` must be at most `latent_dim`, {latent_dim}. Received: num_classes={num_classes!r}"
-            )
-        chosen = ops.one_hot(latent_classes(latents, num_classes), num_classes)
-        x = layers.Concatenate(name="latents_and_class")([latents, chosen])
+    x = latents if num_classes is None else _with_class(latents, num_classes)
     for place, units in enumerate((*hidden_units, math.prod(small)), start=1):
         x = finished(layers.Dense(units, use_bias=not batch_normalization, name=f"dense{place}")(x), place)
     x = layers.Reshape(small, name="small_picture")(x)
@@ -182,6 +174,16 @@ def latent_classes(latents, num_classes):
     """
     # Keras's argmax asks for the sign of zero, which programs that models are converted to cannot.
     return ops.top_k(latents[:, :num_classes], 1)[1][:, 0]
+
+
+def _with_class(latents, num_classes):
+    arguments.check_integer("num_classes", num_classes, minimum=1)
+    if num_classes > latents.shape[1]:
+        raise ValueError(
+            f"`num_classes` must be at most `latent_dim`, {latents.shape[1]}. Received: num_classes={num_classes!r}"
+        )
+    chosen = ops.one_hot(latent_classes(latents, num_classes), num_classes)
+    return layers.Concatenate(name="latents_and_class")([latents, chosen])
 
 
 def _check(image_shape, filters, kernel_size, negative_slope):
