@@ -1,4 +1,5 @@
 import asyncio
+import functools
 import http.client
 import inspect
 import itertools
@@ -27,10 +28,12 @@ from keras_refs import export
 from keras_refs import serve as command_line
 from keras_refs.serving import Repository, cluster
 from tests.conftest import REPOSITORY
-from tests.serving.servers import free_port
+from tests.serving import servers
 
 CONFIGURATION = REPOSITORY / "deploy" / "ray_serve.yaml"
 CLIENTS = 4
+# Ray takes its time, and the core that every question takes.
+wait_until = functools.partial(servers.wait_until, seconds=300, every=0.2)
 # Between questions, so that the replica that is starting finds a core.
 PAUSE_SECONDS = 0.05
 # What a client may try again: the answer of a server that could not, or none at all.
@@ -62,14 +65,14 @@ def address(ray_address, gate, tmp_path_factory):
     """Two replicas, started by the documented command with the documented file; only folder and port are others."""
     root = tmp_path_factory.mktemp("models")
     write_doubling(root / "doubling" / "1", gate)
-    port = free_port()
+    port = servers.free_port()
     command = [str(Path(sys.executable).with_name("serve")), "run", str(write_configuration(root, port))]
     log = root.with_suffix(".log")
     with log.open("w") as output:
         environment = {**os.environ, "RAY_ADDRESS": ray_address}
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         try:
-            wait_until(lambda: running() == 2 or process.poll() is not None, log.read_text)
+            wait_until(lambda: running() == 2 or process.poll() is not None, explain=log.read_text)
             assert process.poll() is None, log.read_text()
             yield f"http://127.0.0.1:{port}"
         finally:
@@ -104,14 +107,6 @@ def write_configuration(root, port):
     path = root.with_suffix(".yaml")
     path.write_text(yaml.safe_dump(configuration))
     return path
-
-
-def wait_until(condition, explain=lambda: ""):
-    for _ in range(1500):
-        if condition():
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"it did not happen within 300 s. {explain()}")
 
 
 def running():

@@ -8,13 +8,13 @@ import time
 import uvicorn
 
 
-def wait_until(condition, seconds=60):
-    """Return when a condition holds."""
-    for _ in range(round(seconds / 0.05)):
+def wait_until(condition, seconds=60, every=0.05, explain=lambda: ""):
+    """Return when a condition holds, which is looked at every so many seconds."""
+    for _ in range(round(seconds / every)):
         if condition():
             return
-        time.sleep(0.05)
-    raise AssertionError(f"it did not happen within {seconds} s")
+        time.sleep(every)
+    raise AssertionError(f"it did not happen within {seconds} s. {explain()}")
 
 
 def free_port():
