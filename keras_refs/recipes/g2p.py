@@ -5,9 +5,9 @@ r"""Pronounce English words: spelling in, ARPAbet phonemes without stress out.
         --average-epochs 0.3
 
 The first gets 26.1 % of 11,869 words wrong that it was not trained on, and 6.1 % of their phonemes (three seeds, 4.2
-million parameters, an hour on two cores of an AMD EPYC that had other work, too). On the same words Phonetisaurus 0.3.0
-has 28.4 and 6.9 %, g2p-en 2.1.0 27.2 and 8.0 %. The second command takes four minutes there and gets 32.6 % wrong (three
-seeds).
+million parameters), and takes an hour on two cores of an AMD EPYC that had other work, too. On the same words
+Phonetisaurus 0.3.0 has 28.4 and 6.9 %, g2p-en 2.1.0 27.2 and 8.0 %. The second command takes four minutes there and
+gets 32.6 % wrong (three seeds).
 """
 
 import dataclasses
