@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_refs import export
+from keras_refs.errors import UserError
 from keras_refs.recipes import date_normalisation, g2p
 from tests import checks
 
@@ -158,3 +159,11 @@ def test_few_of_the_positions_that_are_processed_are_padding():
     ]
     padding = 1 - sum(map(np.count_nonzero, arrays)) / sum(array.size for array in arrays)
     assert padding < 0.1, padding
+
+
+def test_settings_that_no_network_fits_leave_no_run(tmp_path):
+    """So that the command can be given again, with the same folder and other settings."""
+    recipe = date_normalisation.Recipe(date_normalisation.Config(examples=200, units=33))
+    with pytest.raises(UserError, match="`units` must be even"):
+        recipe.train_and_evaluate(tmp_path / "run", tmp_path / "models")
+    assert not list(tmp_path.rglob("*.json"))
