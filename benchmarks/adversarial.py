@@ -13,11 +13,11 @@ them so, and measures the pictures as the recipe does its own.
 """
 
 import argparse
-import os
 import statistics
 import time
 
 import numpy as np
+from hardware import hardware
 
 from keras_refs import commands, evaluation, export, storage, training
 from keras_refs.recipes import gan
@@ -122,10 +122,10 @@ def main():
     parser.add_argument("--output")
     arguments = parser.parse_args()
     commands.import_tensorflow_quietly()
-    device, cores = training.detect_device(), len(os.sched_getaffinity(0))
+    device, found_on = training.detect_device(), hardware()
     recipe = gan.Recipe(gan.Config(class_conditional=not arguments.as_printed))
     plan = training.choose_compute(device, recipe.family)
-    print(f"{device.name}, {cores} cores. {plan.describe()}")
+    print(f"{device.name}, {found_on['cores']} cores. {plan.describe()}")
     if arguments.as_printed:
         found = as_printed(recipe, plan, recipe.steps_per_epoch)
     else:
@@ -133,7 +133,7 @@ def main():
     for name, value in found.items():
         print(f"{name}: {value}")
     if arguments.output:
-        storage.write_json(arguments.output, {"device": device.name, "cores": cores, **found})
+        storage.write_json(arguments.output, {**found_on, **found})
 
 
 if __name__ == "__main__":

@@ -18,8 +18,9 @@ import unittest.mock
 from pathlib import Path
 
 import tensorflow as tf
+from hardware import hardware
 
-from keras_refs import datasets, storage, training
+from keras_refs import datasets, storage
 
 
 def words_per_second(function, batches, callers):
@@ -85,14 +86,13 @@ def throughput(function, sources, batch_size, callers, rounds):
 
 def main():
     """Measure the signatures of one export; with `--output`, write the figures as JSON."""
-    cores = len(os.sched_getaffinity(0))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="version folder of an export")
     parser.add_argument("--dataset", default="cmudict", help="TFDS data set whose test split is answered")
     parser.add_argument("--batch-size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--single", type=int, default=500, help="strings to answer one by one")
-    parser.add_argument("--callers", type=int, default=cores)
+    parser.add_argument("--callers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--output")
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -110,8 +110,7 @@ def main():
         print(f"{name}: {median:.2f} ms alone")
     if arguments.output:
         found = {
-            "device": training.detect_device().name,
-            "cores": cores,
+            **hardware(),
             "callers": arguments.callers,
             "batch_size": arguments.batch_size,
             "answers_per_second": rates,

@@ -12,7 +12,6 @@ import contextlib
 import http.client
 import itertools
 import json
-import os
 import shutil
 import tempfile
 import threading
@@ -20,9 +19,10 @@ import time
 from pathlib import Path
 
 import psutil
+from hardware import hardware
 from serving import MODELS, server
 
-from keras_refs import commands, storage, training
+from keras_refs import commands, storage
 
 BAD = [b'{"instances": []}', b'{"instances": [[1', b"[]", b'{"inputs": {"x": [NaN]}}', b'{"instances": ["\xff"]}']
 SWITCHED = "linear_regression"
@@ -127,8 +127,7 @@ def main():
             with Load(port, asked) as load:
                 memory = memory_over(60 * arguments.minutes, process)
             found = {
-                "device": training.detect_device().name,
-                "cores": len(os.sched_getaffinity(0)),
+                **hardware(),
                 "minutes": arguments.minutes,
                 "answered": load.answered,
                 "failed": len(load.failures),

@@ -14,7 +14,6 @@ import contextlib
 import http.client
 import itertools
 import json
-import os
 import re
 import socket
 import statistics
@@ -25,8 +24,9 @@ from pathlib import Path
 
 import numpy as np
 import uvloop
+from hardware import hardware
 
-from keras_refs import commands, datasets, storage, training
+from keras_refs import commands, datasets, storage
 
 MODELS = Path(__file__).parents[1] / "saved_models"
 
@@ -198,8 +198,7 @@ def main():
     words = datasets.load_transcriptions("cmudict", splits=("test",) * 3).test.sources[:200]
     images = datasets.load_image_split("fashion_mnist")[0].images[:200]
     inputs = {"g2p": np.array(words, dtype=object), "conv_classifier": images}
-    device = training.detect_device()
-    found = {"device": device.name, "cores": len(os.sched_getaffinity(0)), "clients": arguments.clients, "models": {}}
+    found = {**hardware(), "clients": arguments.clients, "models": {}}
     for name, examples in inputs.items():
         found["models"][name] = measure(name, examples, arguments.clients, arguments.rounds, arguments.seconds)
         print(f"{name}: {found['models'][name]}")

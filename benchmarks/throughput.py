@@ -9,9 +9,10 @@ machine that slows down slows down both; the first round warms up and does not c
 """
 
 import argparse
-import os
 import statistics
 import time
+
+from hardware import hardware
 
 from keras_refs import commands, datasets, models, storage, training
 from keras_refs.recipes.conv_classifier import Config
@@ -90,10 +91,10 @@ def main():
     parser.add_argument("--output")
     arguments = parser.parse_args()
     commands.import_tensorflow_quietly()
-    device, cores = training.detect_device(), len(os.sched_getaffinity(0))
+    device, found_on = training.detect_device(), hardware()
     plan = training.choose_compute(device, "convolutional")
     split = datasets.load_image_classification("fashion_mnist").train.take(slice(IMAGES))
-    print(f"{device.name}, {cores} cores. {plan.describe()}")
+    print(f"{device.name}, {found_on['cores']} cores. {plan.describe()}")
     rows = []
     for batch_size in arguments.batch_sizes:
         row = compare(split, batch_size, plan, arguments.rounds)
@@ -103,7 +104,7 @@ def main():
             f"ratio {row['ratio']} (rounds {row['lowest_ratio']} to {row['highest_ratio']})"
         )
     if arguments.output:
-        storage.write_json(arguments.output, {"device": device.name, "cores": cores, "rows": rows})
+        storage.write_json(arguments.output, {**found_on, "rows": rows})
 
 
 if __name__ == "__main__":
