@@ -127,8 +127,8 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
     *_, log_probability, length, symbols = _loop(go_on, take_step, start, growing=1)
     score = log_probability / tf.cast(tf.maximum(length, 1), tf.float32) ** length_penalty
     score, order = tf.math.top_k(score, width)
-    symbols, log_probability = (tf.gather(tensor, order, batch_dims=1) for tensor in (symbols, log_probability))
-    return {"symbols": symbols, "score": score, "log_probability": log_probability}
+    found = {"symbols": symbols, "log_probability": log_probability}
+    return {"score": score, **{name: tf.gather(tensor, order, batch_dims=1) for name, tensor in found.items()}}
 
 
 def _loop(go_on, take_step, start, growing):

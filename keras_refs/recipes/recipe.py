@@ -183,12 +183,12 @@ class Recipe(abc.ABC):
         plan = training.choose_compute(device, self.family, self.config.precision, self.config.jit)
         print(f"{device.count} x {device.name}. {plan.describe()}")
         training.prepare_process(plan, self.config.seed, self.config.deterministic)
-        strategy = training.strategy(self.config.distribute, self.config.batch_size)
         # Reads the data, too: settings that fit neither them nor each other are found before anything is written.
-        with strategy.scope():
+        with training.strategy(self.config.distribute, self.config.batch_size).scope():
             model = self.compiled_model(plan)
+            checkpoints = training.Checkpoints(run.checkpoints, model, self.steps_per_epoch, self.monitor)
         ran_on = run.record(device.name)["ran_on"]
-        checkpoints = self._train(model, strategy, run)
+        self._train(model, checkpoints, run)
         history = checkpoints.history
         with export.new_version(Path(export_dir) / self.name) as version:
             # In float32: clients may lack the hardware that the training's precision wants.
@@ -215,10 +215,8 @@ class Recipe(abc.ABC):
         run.write_metrics(metrics)
         return metrics
 
-    def _train(self, model, strategy, run):
-        """Train the model, leave it at its best epoch, and return its checkpoints."""
-        with strategy.scope():
-            checkpoints = training.Checkpoints(run.checkpoints, model, self.steps_per_epoch, self.monitor)
+    def _train(self, model, checkpoints, run):
+        """Train the model and leave it at its best epoch."""
         print(f"{len(self.data.train)} training examples, {model.count_params():,} parameters.")
         for message in checkpoints.restore_latest():
             print(message)
@@ -235,7 +233,6 @@ class Recipe(abc.ABC):
         )
         for message in checkpoints.restore_best():
             print(message)
-        return checkpoints
 
     def compiled_model(self, plan):
         """Return the network, compiled for training as a `ComputePlan` says."""

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import pydantic
 
-Thousandths = Annotated[float, pydantic.Field(ge=0.001, allow_inf_nan=False)]
+Thousandths = Annotated[float, pydantic.Field(ge=0.001)]
 READ_AGAIN_SECONDS = 0.05
 
 
-class Arguments(pydantic.BaseModel, extra="forbid"):
+class Arguments(pydantic.BaseModel, extra="forbid", allow_inf_nan=False):
     """What `args` of the configuration file may hold, for each replica.
 
     Names, meanings, ranges and defaults are those of `python -m keras_refs.serve`, whose `--help` explains them; but
@@ -23,7 +23,7 @@ class Arguments(pydantic.BaseModel, extra="forbid"):
     root: Path
     models: list[str] | None = None
     batch_size: pydantic.PositiveInt = 32
-    batch_milliseconds: Annotated[float, pydantic.Field(ge=0, allow_inf_nan=False)] = 0.0
+    batch_milliseconds: pydantic.NonNegativeFloat = 0.0
     body_megabytes: Thousandths = 16.0
     request_seconds: Thousandths = 60.0
     concurrency: pydantic.PositiveInt = 64
