@@ -1,13 +1,24 @@
-"""How well a model does: metrics and figures."""
+"""How well a model does and what it looks at: metrics, reference scores and figures.
+
+Figures are written to a PNG file, `path`, without a window or the current figure of `pyplot`, so that those of a
+notebook stay untouched.
+"""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["explanations", "figures", "pictures"],
     submod_attrs={
-        "attribution": ["answer_with_logits", "grad_cam", "input_gradients", "saliency"],
-        "classification": ["classification_metrics", "format_classification_metrics", "roc_curve"],
+        "attribution": ["grad_cam", "gradient_norms", "input_gradients", "remove_final_activation", "saliency"],
+        "classification": [
+            "classification_metrics",
+            "format_classification_metrics",
+            "save_confident_mistakes",
+            "save_confusion_matrix",
+            "save_roc_curve",
+        ],
+        "curves": ["save_gan_losses", "save_learning_curves", "save_memory"],
+        "explanations": ["save_characters", "save_coefficients", "save_influence", "save_maps", "save_marked_values"],
         "generative": [
             "evenness",
             "frechet_distance",
@@ -17,9 +28,22 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "nearest_examples",
             "precision_and_recall",
         ],
-        "gradients": ["gradient_norms"],
+        "image_grids": ["image_grid", "save_animation", "save_image"],
         "references": ["fit_ngram_classifier", "ridge_predictions"],
-        "transcription": ["SequenceAccuracy", "confusions", "transcription_metrics"],
-        "regression": ["format_regression_metrics", "regression_metrics"],
+        "regression": [
+            "format_regression_metrics",
+            "regression_metrics",
+            "save_error_by_step",
+            "save_forecasts",
+            "save_predictions",
+        ],
+        "transcription": [
+            "SequenceAccuracy",
+            "confusions",
+            "save_attention",
+            "save_confusions",
+            "save_error_by_length",
+            "transcription_metrics",
+        ],
     },
 )

@@ -1,21 +1,19 @@
-"""What an answer depends on, told by gradients.
+"""Which inputs an output depends on, by its gradients.
 
-Written with `tf.GradientTape`, because no library fits. Those with both methods for Keras are tf-explain and
-tf-keras-vis, without a release since November 2021 and March 2024, and xplique, whose release 2.0 wants a TensorFlow
-before 2.21; captum is for PyTorch, and shap has neither method.
+No library fits: tf-explain and tf-keras-vis had their last releases in 2021 and 2024, xplique 2.0 wants a TensorFlow
+before 2.21, captum is for PyTorch, and shap has neither saliency nor Grad-CAM.
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
-def answer_with_logits(model):
-    """Take the softmax, or sigmoid, off the end of a classifier, which from then on answers with logits.
+def remove_final_activation(model):
+    """Remove the softmax, or sigmoid, from the last layer of a classifier, in place, which then outputs logits.
 
-    Probabilities sum to 1: the gradient of one is about all classes, and vanishes where the model is sure.
-
-    Args:
-        model: A model whose last layer, or that of its last part, is dense; it is changed.
+    The gradient of a probability, unlike that of a logit, depends on all classes and vanishes where the model is sure.
+    The last layer of the model, or of its last submodel, must be dense.
     """
     last = model
     while isinstance(last, keras.Model):
@@ -23,70 +21,76 @@ def answer_with_logits(model):
     last.activation = keras.activations.linear
 
 
-def input_gradients(answer, inputs, outputs):
-    """Return the derivative of one number of each answer by the example's whole input.
+def input_gradients(function, inputs, output_indices):
+    """Return the gradient of one output of each example with respect to its whole input, float32 `(batch, ...)`.
 
     Args:
-        answer: A model, or another function, from a batch to `(batch, numbers)`, each example's from its input alone.
-        inputs: `(batch, ...)`; computed in float32.
-        outputs: Which number of each answer, integers `(batch,)`.
-
-    Returns:
-        float32, of the shape of the inputs.
+        function: A model, or another function, from a batch to `(batch, outputs)` that treats examples independently.
+        inputs: `(batch, ...)`; cast to float32.
+        output_indices: Index of the output to differentiate for each example, integers `(batch,)`.
     """
     inputs = tf.cast(inputs, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        chosen = tf.gather(answer(inputs), outputs, batch_dims=1)
-    return tape.gradient(chosen, inputs).numpy()
+        selected = tf.gather(function(inputs), output_indices, batch_dims=1)
+    return tape.gradient(selected, inputs).numpy()
 
 
 def saliency(model, images, classes):
-    """Return how strongly the score of a class depends on each pixel.
+    """Return how strongly the score of a class depends on each pixel, float32 `(batch, height, width)`.
 
-    For the logit S_c of class c and the pixel at row i, column j with channels k it is max_k |dS_c / dI_ijk|.
+    For the logit S_c of class c and the pixel at row i, column j with channels k it is max_k |dS_c / dI_ijk|: Simonyan,
+    Vedaldi & Zisserman 2014, "Deep inside convolutional networks", section 3.
 
     Args:
         model: A model from images to logits.
         images: `(batch, height, width, channels)`.
         classes: A class for each image, integers `(batch,)`.
-
-    Returns:
-        float32 `(batch, height, width)`.
-
-    Source: Simonyan, Vedaldi & Zisserman 2014, "Deep inside convolutional networks: visualising image classification
-    models and saliency maps", section 3.
     """
     return abs(input_gradients(model, images, classes)).max(axis=-1)
 
 
 def grad_cam(model, images, classes, layer):
-    """Return where a convolutional layer sees what speaks for a class.
+    """Return where a convolutional layer's feature maps support a class, float32 `(batch, rows, columns)` as these.
 
     With A_k the maps of the layer, of Z positions, and S_c the logit of class c it is
 
-        max(0, sum_k a_k max(0, A_k)),    a_k = 1/Z sum_ij dS_c / dA_ijk.
+        max(0, sum_k a_k max(0, A_k)),    a_k = 1/Z sum_ij dS_c / dA_ijk
 
-    The inner maximum is the ReLU of the layer. It changes nothing where that is part of the layer, as in the paper, and
-    is needed where pooling comes first: without it, what the ReLU will take away would count as evidence.
+    of Selvaraju et al. 2017, "Grad-CAM: visual explanations from deep networks". The inner maximum is the ReLU of the
+    layer. It changes nothing where that is part of the layer, as in the paper; where the ReLU follows after pooling,
+    what it will remove must not count as evidence.
 
     Args:
         model: A functional model from images to logits.
         images: `(batch, height, width, channels)`.
         classes: A class for each image, integers `(batch,)`.
         layer: Name of the layer, whose output has four axes.
-
-    Returns:
-        float32 `(batch, rows, columns)`, of the layer's resolution.
-
-    Source: Selvaraju et al. 2017, "Grad-CAM: visual explanations from deep networks via gradient-based localization".
     """
-    both = keras.Model(model.input, [model.get_layer(layer).output, model.output])
+    maps_and_logits = keras.Model(model.input, [model.get_layer(layer).output, model.output])
     images = tf.cast(images, tf.float32)
     with tf.GradientTape() as tape:
-        # Whether or not a layer before has weights, which are watched anyway.
+        # Needed where no earlier layer has weights, which are watched anyway.
         tape.watch(images)
-        maps, logits = both(images)
-        chosen = tf.gather(logits, classes, batch_dims=1)
-    weights = tf.reduce_mean(tape.gradient(chosen, maps), axis=(1, 2), keepdims=True)
+        maps, logits = maps_and_logits(images)
+        selected = tf.gather(logits, classes, batch_dims=1)
+    weights = tf.reduce_mean(tape.gradient(selected, maps), axis=(1, 2), keepdims=True)
     return tf.nn.relu(tf.reduce_sum(weights * tf.nn.relu(maps), axis=-1)).numpy()
+
+
+def gradient_norms(model, sequences):
+    """Return how strongly each output of a model depends on each step of its input, float32 `(length,)` by output.
+
+    It is the L2 norm of the gradient with respect to the step, averaged over the examples. By back-propagation through
+    time, the gradient is a product with a factor for each later step: where these are below 1, it vanishes with the
+    distance.
+
+    Args:
+        model: A model from sequences to a dictionary of outputs `(batch, 1)`.
+        sequences: float32 `(examples, length, features)`.
+    """
+    norms, only_output = {}, np.zeros(len(sequences), "int32")
+    for name in model.output:
+        gradients = input_gradients(lambda batch, name=name: model(batch)[name], sequences, only_output)
+        norms[name] = np.linalg.norm(gradients, axis=-1).mean(axis=0)
+    return norms

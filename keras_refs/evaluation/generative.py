@@ -1,107 +1,92 @@
-"""How good made examples are, next to real ones: in the space of a classifier's features, or in pixels."""
+"""How similar generated examples are to real ones: in the space of a classifier's features, or in pixels.
+
+Features are arrays `(examples, dimensions)`; the real and the generated examples may differ in number.
+"""
 
 import numpy as np
 from sklearn.metrics import pairwise_distances_chunked
+from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
 
-def generative_metrics(real, made):
-    """Return `frechet_distance`, `kernel_distance`, `precision` and `recall` of made examples' features by name."""
-    precision, recall = precision_and_recall(real, made)
+def generative_metrics(real, generated):
+    """Return `frechet_distance`, `kernel_distance`, `precision` and `recall` of two sets of features by name."""
+    precision, recall = precision_and_recall(real, generated)
     return {
-        "frechet_distance": frechet_distance(real, made),
-        "kernel_distance": kernel_distance(real, made),
+        "frechet_distance": frechet_distance(real, generated),
+        "kernel_distance": kernel_distance(real, generated),
         "precision": precision,
         "recall": recall,
     }
 
 
-def evenness(shares):
-    """Return how evenly shares are spread: their entropy over that of equal shares, from 0 to 1."""
-    shares = np.asarray(shares, "float64")
-    known = shares[shares > 0]
-    return float(-(known * np.log(known)).sum() / np.log(len(shares)))
+def evenness(fractions):
+    """Return the entropy of fractions that sum to 1, `(classes,)`, over that of equal ones: in [0, 1]."""
+    fractions = np.asarray(fractions, "float64")
+    positive = fractions[fractions > 0]
+    return float(-(positive * np.log(positive)).sum() / np.log(len(fractions)))
 
 
-def frechet_distance(real, made):
-    """Return the Fréchet distance of two sets of features, each taken for a sample of a Gaussian.
+def frechet_distance(real, generated):
+    """Return the Fréchet distance of two sets of features, each modelled as a sample of a Gaussian.
 
     |m - n|^2 + tr(C + D - 2 (C D)^(1/2)), with the means m, n and the covariances C, D: 0 for the same mean and
-    covariance. It is in the units of the features, squared, and biased: between two samples of one distribution it is
+    covariance. It is in squared units of the features, and biased: between two samples of one distribution it is
     above 0, the more so the smaller they are. Heusel et al. 2017, whose features were another network's.
-
-    Args:
-        real: Features `(examples, dimensions)`.
-        made: Features of other examples.
     """
-    means = [np.mean(features, axis=0, dtype="float64") for features in (real, made)]
-    covariances = [np.atleast_2d(np.cov(features, rowvar=False, dtype="float64")) for features in (real, made)]
+    means = [np.mean(features, axis=0, dtype="float64") for features in (real, generated)]
+    covariances = [np.atleast_2d(np.cov(features, rowvar=False, dtype="float64")) for features in (real, generated)]
     return gaussian_frechet_distance(*means, *covariances)
 
 
 def gaussian_frechet_distance(mean, other_mean, covariance, other_covariance):
-    """Return the Fréchet distance, squared, of two Gaussians."""
+    """Return the squared Fréchet distance of two Gaussians."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
     # C D and C^(1/2) D C^(1/2) have the same eigenvalues, and the second is symmetric.
-    shared = np.linalg.eigvalsh(root @ other_covariance @ root)
-    traces = np.trace(covariance) + np.trace(other_covariance) - 2 * np.sqrt(np.maximum(shared, 0)).sum()
+    eigenvalues = np.linalg.eigvalsh(root @ other_covariance @ root)
+    traces = np.trace(covariance) + np.trace(other_covariance) - 2 * np.sqrt(np.maximum(eigenvalues, 0)).sum()
     return float(np.sum((mean - other_mean) ** 2) + max(0.0, traces))
 
 
-def kernel_distance(real, made, size=1000, subsets=20, seed=0):
+def kernel_distance(real, generated, size=1000, subsets=20, seed=0):
     """Return the kernel distance of two sets of features: the mean of unbiased estimates on random subsets.
 
     The squared maximum mean discrepancy for the kernel k(x, y) = (x . y / dimensions + 1)^3. It is 0 on average for two
-    samples of one distribution, and may be a little below. Bińkowski et al. 2018.
-
-    Args:
-        real: Features `(examples, dimensions)`.
-        made: Features of other examples.
-        size: Examples of each set in a subset, at most as many as there are.
-        subsets: Subsets to average over.
-        seed: Seed of the subsets.
+    samples of one distribution, and may be slightly negative. Bińkowski et al. 2018. There are `subsets` subsets, each
+    of `size` examples of either set, or as many as the smaller one has; `seed` is that of the random choice.
     """
     rng = np.random.default_rng(seed)
-    size = min(size, len(real), len(made))
+    size = min(size, len(real), len(generated))
     estimates = []
     for _ in range(subsets):
-        x, y = (features[rng.choice(len(features), size, replace=False)].astype("float64") for features in (real, made))
-        within = [_kernel(features, features) for features in (x, y)]
-        # Without the diagonal, where an example meets itself.
+        x, y = (rng.choice(features, size, replace=False).astype("float64") for features in (real, generated))
+        within = [polynomial_kernel(features, degree=3) for features in (x, y)]
+        # Without the diagonal: the kernel of an example with itself.
         means = [(kernel.sum() - np.trace(kernel)) / (size * (size - 1)) for kernel in within]
-        estimates.append(sum(means) - 2 * _kernel(x, y).mean())
+        estimates.append(sum(means) - 2 * polynomial_kernel(x, y, degree=3).mean())
     return float(np.mean(estimates))
 
 
-def _kernel(x, y):
-    return (x @ y.T / x.shape[1] + 1) ** 3
-
-
-def precision_and_recall(real, made, neighbours=3):
-    """Return how many made examples lie among the real ones, and how many real ones among the made ones.
+def precision_and_recall(real, generated, neighbours=3):
+    """Return the fraction of generated examples that lie among the real ones, and of real ones among the generated.
 
     An example lies among others if it is no farther from one of them than that one's k-th nearest neighbour of its own
-    set. Precision falls when pictures are bad, recall when kinds of pictures are missing. Kynkäänniemi et al. 2019.
-
-    Args:
-        real: Features `(examples, dimensions)`.
-        made: Features of other examples.
-        neighbours: The k.
+    set; k is `neighbours`, less than the number of examples of either set. Precision measures quality, recall coverage
+    of the kinds of real examples. Kynkäänniemi et al. 2019.
     """
-    return _share_among(made, real, neighbours), _share_among(real, made, neighbours)
+    return _fraction_among(generated, real, neighbours), _fraction_among(real, generated, neighbours)
 
 
-def _share_among(examples, others, neighbours):
+def _fraction_among(examples, others, neighbours):
     # The nearest neighbour of each in its own set is itself.
     distances, _ = NearestNeighbors(n_neighbors=neighbours + 1).fit(others).kneighbors(others)
-    radii = distances[:, -1]
-    found = [(chunk <= radii).any(axis=1) for chunk in pairwise_distances_chunked(examples, others)]
-    return float(np.concatenate(found).mean())
+    inside = [(chunk <= distances[:, -1]).any(axis=1) for chunk in pairwise_distances_chunked(examples, others)]
+    return float(np.concatenate(inside).mean())
 
 
-def nearest_examples(made, real):
-    """Return for each made example the distance to the nearest real one, and that one's place."""
-    flat = [np.reshape(examples, (len(examples), -1)).astype("float32") for examples in (made, real)]
-    distances, places = NearestNeighbors(n_neighbors=1).fit(flat[1]).kneighbors(flat[0])
-    return distances[:, 0], places[:, 0]
+def nearest_examples(generated, real):
+    """Return for each generated example the Euclidean distance to the nearest real one, and the index of that one."""
+    generated, real = (np.reshape(examples, (len(examples), -1)).astype("float32") for examples in (generated, real))
+    distances, indices = NearestNeighbors(n_neighbors=1).fit(real).kneighbors(generated)
+    return distances[:, 0], indices[:, 0]

@@ -1,8 +1,9 @@
-"""Simple models, by scikit-learn, that a network must beat on the same examples."""
+"""Simple scikit-learn models that a network must beat on the same examples."""
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
@@ -10,30 +11,20 @@ RIDGE_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
 def ridge_predictions(train, validation, test_inputs):
-    """Return what a ridge regression predicts, its strength chosen by the validation, then fitted to that, too.
+    """Return predictions of a ridge regression, its penalty chosen by the validation split, fitted to both splits.
 
-    Args:
-        train: `(inputs, targets)`, both with an entry for each example; inputs `(examples, features)`, targets
-            `(examples, outputs)`.
-        validation: Of the same kind.
-        test_inputs: `(examples, features)`.
-
-    Returns:
-        `(examples, outputs)`, float64.
+    Each of the two is `(inputs, targets)`. Inputs are `(examples, features)`, targets `(examples, outputs)`, and so are
+    the predictions, float64.
     """
-
-    def predictions(strength, fitted_to, inputs):
-        model = Ridge(strength).fit(*(np.asarray(part, "float64") for part in fitted_to))
-        # scikit-learn drops the axis of a single output.
-        return model.predict(np.asarray(inputs, "float64")).reshape(len(inputs), -1)
-
-    inputs, targets = validation
-    errors = [np.square(predictions(strength, train, inputs) - targets).mean() for strength in RIDGE_STRENGTHS]
-    both = [np.concatenate(parts) for parts in zip(train, validation, strict=True)]
-    return predictions(RIDGE_STRENGTHS[np.argmin(errors)], both, test_inputs)
+    inputs, targets = (np.concatenate(parts).astype("float64") for parts in zip(train, validation, strict=True))
+    # The one fold fits to the examples marked -1 and scores those marked 0.
+    fold = PredefinedSplit(np.repeat([-1, 0], [len(train[0]), len(validation[0])]))
+    search = GridSearchCV(Ridge(), {"alpha": RIDGE_STRENGTHS}, scoring="neg_mean_squared_error", cv=fold)
+    # scikit-learn drops the axis of a single output.
+    return search.fit(inputs, targets).predict(np.asarray(test_inputs, "float64")).reshape(len(test_inputs), -1)
 
 
 def fit_ngram_classifier(texts, labels):
-    """Return a linear support vector machine on the character n-grams, of one to four, of texts, with `predict`."""
+    """Return a linear support vector machine on character n-grams of lengths 1 to 4, whose `predict` takes texts."""
     ngrams = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), lowercase=False, sublinear_tf=True)
     return make_pipeline(ngrams, LinearSVC(random_state=0)).fit(texts, labels)

@@ -1,6 +1,9 @@
-"""Scores of predicted numbers."""
+"""Scores and figures of predicted numbers, among them forecasts."""
 
 import numpy as np
+from sklearn import metrics
+
+from keras_refs.evaluation.figures import new_figure
 
 
 def regression_metrics(targets, predictions, references=None):
@@ -12,9 +15,12 @@ def regression_metrics(targets, predictions, references=None):
         references: Other predictions of the same targets by name, such as those of a naive forecast.
 
     Returns:
-        A dictionary of plain numbers: `rmse` and `mae` in the targets' units, `r2` (the share of the targets' variance
-        that is explained; NaN where they have none), and `references`, with the same of each, and `skill`, the share
-        of its RMSE that the predictions do away with.
+        A dictionary of plain numbers: `rmse` and `mae` in the targets' units, `r2` (the fraction of the targets'
+        variance that is explained; NaN where they have none), and `references`, with the same of each, and `skill`,
+        the fraction by which the predictions reduce its RMSE (NaN where that is 0).
+
+    Raises:
+        ValueError: If shapes differ, or values are missing, infinite or not a number.
     """
     scores = _errors(targets, predictions)
     of_references = {name: _errors(targets, values) for name, values in (references or {}).items()}
@@ -23,27 +29,74 @@ def regression_metrics(targets, predictions, references=None):
     return {**scores, "references": of_references}
 
 
-def format_regression_metrics(metrics):
-    """Return the metrics as a table to print; the last line is the model's own."""
-    width = max((len(name) for name in metrics["references"]), default=0)
+def _errors(targets, predictions):
+    if np.shape(targets) != np.shape(predictions):
+        raise ValueError(f"Predictions must be of shape {np.shape(targets)}. Received: {np.shape(predictions)}")
+    targets, predictions = (np.ravel(values).astype("float64") for values in (targets, predictions))
+    return {
+        "rmse": float(metrics.root_mean_squared_error(targets, predictions)),
+        "mae": float(metrics.mean_absolute_error(targets, predictions)),
+        # For constant targets `r2_score` is 0 or 1.
+        "r2": float(metrics.r2_score(targets, predictions)) if np.ptp(targets) else float("nan"),
+    }
+
+
+def format_regression_metrics(scores):
+    """Return the result of `regression_metrics` as a table to print; the last line is the model's own."""
+    width = max((len(name) for name in scores["references"]), default=0)
     lines = [f"{'reference':<{width}}  {'RMSE':>10}  {'MAE':>10}      R2  skill against it"] * bool(width)
     lines += [
         f"{name:<{width}}  {row['rmse']:10.4f}  {row['mae']:10.4f}  {row['r2']:6.3f}  {row['skill']:16.1%}"
-        for name, row in metrics["references"].items()
+        for name, row in scores["references"].items()
     ]
-    return "\n".join([*lines, f"RMSE {metrics['rmse']:.4f}, MAE {metrics['mae']:.4f}, R2 {metrics['r2']:.4f}"])
+    return "\n".join([*lines, f"RMSE {scores['rmse']:.4f}, MAE {scores['mae']:.4f}, R2 {scores['r2']:.4f}"])
 
 
-def _errors(targets, predictions):
-    targets, predictions = np.asarray(targets, np.float64), np.asarray(predictions, np.float64)
-    if targets.shape != predictions.shape:
-        raise ValueError(
-            f"Predictions must have the shape of the targets, {targets.shape}. Received: {predictions.shape}"
-        )
-    squared = np.square(predictions - targets)
-    variance = targets.var()
-    return {
-        "rmse": float(np.sqrt(squared.mean())),
-        "mae": float(np.abs(predictions - targets).mean()),
-        "r2": float(1 - squared.mean() / variance) if variance else float("nan"),
-    }
+def save_predictions(targets, predictions, path):
+    """Draw predictions against true values, and a histogram of the residuals.
+
+    Both may have any shape, but the same; of more than 5,000 values, a subset is drawn.
+    """
+    targets, predictions = np.ravel(targets), np.ravel(predictions)
+    subset, mean = slice(None, None, 1 + len(targets) // 5000), targets.mean()
+    with new_figure(path, 9, 4, columns=2) as (left, right):
+        left.scatter(targets[subset], predictions[subset], s=12, alpha=0.4)
+        left.axline((mean, mean), slope=1, color="grey", linestyle=":", label="prediction = true value")
+        left.set(xlabel="true value", ylabel="prediction")
+        left.legend()
+        right.hist(targets - predictions, bins=30)
+        right.axvline(0, color="grey", linestyle=":")
+        right.set(xlabel="residual (true value - prediction)", ylabel="number of values")
+
+
+def save_forecasts(times, targets, forecasts, label, path, steps=120):
+    """Draw forecasts and true values against time, for consecutive windows from the middle of the examples.
+
+    `times` has the hours from 1970 to the first forecast step of each window, integers `(examples,)`, each one step
+    after the one before. True values and each of the forecasts, by name, the model's first, are `(examples, horizon)`.
+    `label` is that of the forecast quantity; `steps` is the maximum number of steps to draw.
+    """
+    horizon = targets.shape[1]
+    count = max(1, min(steps, len(targets)) // horizon)
+    first = (len(targets) - count * horizon) // 2
+    # Each window begins where the one before ends.
+    windows = slice(first, first + count * horizon, horizon)
+    hours = times[first : first + count * horizon].astype("datetime64[h]")
+    with new_figure(path, 11, 4) as (axes,):
+        axes.plot(hours, targets[windows].ravel(), color="black", linewidth=2, label="true values")
+        for index, (name, values) in enumerate(forecasts.items()):
+            axes.plot(hours, values[windows].ravel(), linewidth=0.8 if index else 1.6, label=name)
+        axes.set(ylabel=label, title=f"{horizon}-step-ahead forecasts, test split")
+        axes.grid(alpha=0.3)
+        axes.figure.legend(loc="outside lower center", ncols=len(forecasts) + 1)
+
+
+def save_error_by_step(targets, forecasts, label, path):
+    """Draw the root mean squared error of forecasts against the steps ahead; arguments as for `save_forecasts`."""
+    with new_figure(path, 7, 4) as (axes,):
+        for name, values in forecasts.items():
+            errors = metrics.root_mean_squared_error(targets, values, multioutput="raw_values")
+            axes.plot(range(1, len(errors) + 1), errors, label=name)
+        axes.set(xlabel="steps ahead", ylabel=f"RMSE of {label}", yscale="log")
+        axes.grid(alpha=0.3, which="both")
+        axes.legend(fontsize=8)

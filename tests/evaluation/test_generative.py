@@ -2,23 +2,22 @@ import numpy as np
 import pytest
 
 from keras_refs import evaluation
-from keras_refs.evaluation import generative
 
 
 def normal(examples, mean=0.0, scale=1.0, dimensions=4, seed=0):
     return np.random.default_rng(seed).normal(mean, scale, (examples, dimensions))
 
 
-def test_frechet_distance_of_two_gaussians_is_known():
-    """For diagonal covariances it is |m - n|^2 + sum of (s - t)^2 over the deviations."""
+def test_frechet_distance_of_two_gaussians_with_diagonal_covariances():
+    """It is |m - n|^2 + sum of (s - t)^2 over the standard deviations, whatever the rotation of both."""
     mean, other_mean = np.array([0.0, 1, 2]), np.array([1.0, 1, 0])
-    deviations, other_deviations = np.array([1.0, 2, 3]), np.array([2.0, 2, 0.5])
+    standard_deviations = np.array([1.0, 2, 3]), np.array([2.0, 2, 0.5])
     expected = 1 + 4 + 1 + 2.5**2
     rotation, _ = np.linalg.qr(normal(3, dimensions=3))
     for turn in (np.eye(3), rotation):
-        covariances = [turn @ np.diag(d**2) @ turn.T for d in (deviations, other_deviations)]
-        found = evaluation.gaussian_frechet_distance(turn @ mean, turn @ other_mean, *covariances)
-        assert found == pytest.approx(expected)
+        covariances = [turn @ np.diag(d**2) @ turn.T for d in standard_deviations]
+        distance = evaluation.gaussian_frechet_distance(turn @ mean, turn @ other_mean, *covariances)
+        assert distance == pytest.approx(expected)
 
 
 def test_frechet_distance_of_samples_comes_close():
@@ -36,7 +35,7 @@ def test_kernel_distance_is_unbiased():
     assert min(same) < 0 < max(same)
 
 
-def test_kernel_distance_of_known_points():
+def test_kernel_distance_of_two_points():
     """All of one set at the origin, k = 1; all of the other at 1 in two dimensions, k = 8; across, k = 1."""
     assert evaluation.kernel_distance(np.zeros((5, 2)), np.ones((6, 2))) == pytest.approx(1 + 8 - 2)
 
@@ -59,31 +58,43 @@ def test_missing_kinds_cost_recall_and_bad_examples_precision():
     assert recall > 0.9
 
 
-def test_precision_counts_by_the_radius_of_the_kth_neighbour():
-    """Points 0, 1, 2 on a line: with one neighbour every radius is 1, so that 3 lies among them and 3.1 does not."""
-    real = np.array([[0.0], [1.0], [2.0]])
-    assert generative._share_among(np.array([[3.0], [3.1], [-1.0], [0.5]]), real, 1) == 0.75
+def test_radius_is_the_distance_to_the_kth_neighbour():
+    """Real points 0, 1, 2 on a line have, with one neighbour, the radius 1; of the generated ones 3.1 is farther.
+
+    These have, in turn, the radii 0.5, 0.5, 0.1 and 0.1, within which lies 0 alone.
+    """
+    real, generated = np.array([[0.0], [1.0], [2.0]]), np.array([[-1.0], [-0.5], [3.0], [3.1]])
+    assert evaluation.precision_and_recall(real, generated, neighbours=1) == (0.75, 1 / 3)
+    # With two neighbours the radii of 0 and 2 are 2, and so reach 3.1; that of 3, which is 3.5, reaches all.
+    assert evaluation.precision_and_recall(real, generated, neighbours=2) == (1, 1)
 
 
 def test_nearest_examples():
     real = np.zeros((3, 2, 2, 1), "uint8")
     real[1] = 10
     real[2, 0, 0] = 200
-    made = np.full((2, 2, 2, 1), 9, "uint8")
-    made[1] = real[2]
-    distances, places = evaluation.nearest_examples(made, real)
+    generated = np.full((2, 2, 2, 1), 9, "uint8")
+    generated[1] = real[2]
+    distances, indices = evaluation.nearest_examples(generated, real)
     np.testing.assert_allclose(distances, [2, 0])
-    np.testing.assert_array_equal(places, [1, 2])
+    np.testing.assert_array_equal(indices, [1, 2])
 
 
-def test_evenness_of_shares():
+def test_evenness_of_fractions():
     assert evaluation.evenness([0.25] * 4) == pytest.approx(1)
     assert evaluation.evenness([1, 0, 0]) == 0
     assert evaluation.evenness([0.5, 0.5, 0, 0]) == pytest.approx(0.5)
 
 
 def test_metrics_of_the_same_features():
-    found = evaluation.generative_metrics(normal(200), normal(200))
-    assert found["frechet_distance"] == pytest.approx(0, abs=1e-9)
-    assert (found["precision"], found["recall"]) == (1, 1)
-    assert set(found) == {"frechet_distance", "kernel_distance", "precision", "recall"}
+    scores = evaluation.generative_metrics(normal(200), normal(200))
+    assert set(scores) == {"frechet_distance", "kernel_distance", "precision", "recall"}
+    assert scores["frechet_distance"] == pytest.approx(0, abs=1e-9)
+    assert (scores["precision"], scores["recall"]) == (1, 1)
+    # Below 0: both sums are over the same pairs, but only the cross term has the diagonal.
+    assert -1 < scores["kernel_distance"] < 0
+
+
+def test_precision_is_of_the_generated_examples_in_the_dictionary():
+    scores = evaluation.generative_metrics(np.concatenate([normal(300), normal(300, mean=50, seed=1)]), normal(300))
+    assert scores["precision"] > 0.9 > 0.5 >= scores["recall"]

@@ -21,7 +21,7 @@ def test_ridge_of_noise_is_the_mean():
     np.testing.assert_allclose(predictions, 3, atol=0.5)
 
 
-def test_ngrams_tell_languages():
+def test_ngrams_identify_languages():
     texts = ["the house is green", "das Haus ist gelb", "the tree", "der Baum"]
     model = evaluation.fit_ngram_classifier(texts, [0, 1, 0, 1])
     assert model.predict(["the cat", "das ist"]).tolist() == [0, 1]
