@@ -28,18 +28,18 @@ def list_models():
     return sorted(models.__all__)
 
 
-def build(name, **kwargs):
+def build(name, /, **kwargs):
     """Build a model by the name of its builder function.
 
     Args:
-        name: One of `list_models()`.
-        **kwargs: Passed on to the builder; its docstring lists them.
+        name: One of `list_models()`, by position, as every builder has an argument `name` of its own.
+        **kwargs: Arguments of the builder; its docstring lists them.
 
     Returns:
         An uncompiled functional `keras.Model`.
 
     Raises:
-        ValueError: If no builder has that name, or the builder refuses an argument.
+        ValueError: If no builder has that name, or the builder rejects an argument.
     """
     if name not in models.__all__:
         near = get_close_matches(str(name), models.__all__, n=3) or list_models()

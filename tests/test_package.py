@@ -15,7 +15,7 @@ HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "matplotlib", "sklearn", 
     "statement",
     [
         "import keras_refs",
-        "import keras_refs.recipes.conv_classifier as recipe; recipe.Config(epochs=3)",
+        "from keras_refs import recipes, settings as s; s.override(recipes.load('conv_classifier').Config(), epochs=3)",
         "from keras_refs.train import main; main(['--list'])",
         "from keras_refs.train import main; assert main(['conv_clasifier']) == 2",
         "from keras_refs.train import main; assert main(['conv_classifier', '--epochs', '0']) == 2",
@@ -29,26 +29,79 @@ def test_does_not_load_what_takes_seconds(statement):
     assert answer.stdout.splitlines()[-1] == "[]"
 
 
-def imports_of(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports_of(source):
+    """Return the dotted names that a module imports, at its top or within functions."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            assert node.level == 0, "imports are absolute"
+            # `from a import b` may import the module `a.b`, or a name of the module `a`.
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def is_within(name, packages):
+    """Return whether a dotted name is one of the packages or something in them."""
+    return any(f"{name}.".startswith(f"{package}.") for package in packages)
+
+
+def imports_other_than(source, allowed):
+    return sorted(name for name in imports_of(source) if not is_within(name, allowed))
+
+
+def imports_among(source, forbidden):
+    return sorted(name for name in imports_of(source) if is_within(name, forbidden))
+
+
+ALLOWED_IN_MODELS = ("keras", "keras_refs.models", "lazy_loader", *sys.stdlib_module_names)
+FORBIDDEN_IN_SUBPACKAGES = [
+    f"keras_refs.{name}" for name in ("recipes", "train", "evaluate", "explain", "serve", "commands")
+]
+SUBPACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "models").glob("*.py")), ids=lambda path: path.stem)
-def test_builders_need_only_keras(path):
-    allowed = ("keras", "keras_refs.models", "lazy_loader", "math", "numbers")
-    assert [name for name in imports_of(path) if not name.startswith(allowed) and name != "keras_refs"] == []
+def test_builders_import_keras_alone(path):
+    assert imports_other_than(path.read_text(), ALLOWED_IN_MODELS) == []
 
 
-@pytest.mark.parametrize("room", ["datasets", "decoding", "evaluation", "export", "training", "models"])
-def test_nothing_below_imports_recipes_or_commands(room):
-    forbidden = tuple(f"keras_refs.{name}" for name in ("recipes", "train.", "evaluate.", "commands"))
-    for path in (PACKAGE / room).glob("*.py"):
-        assert [name for name in imports_of(path) if f"{name}.".startswith(forbidden)] == [], path
+@pytest.mark.parametrize("subpackage", [name for name in SUBPACKAGES if name != "recipes"])
+def test_subpackages_import_no_recipes_and_no_commands(subpackage):
+    for path in (PACKAGE / subpackage).rglob("*.py"):
+        assert imports_among(path.read_text(), FORBIDDEN_IN_SUBPACKAGES) == [], path
+
+
+@pytest.mark.parametrize(
+    ("statement", "imported"),
+    [
+        ("import keras_refs.datasets", "keras_refs.datasets"),
+        ("from keras_refs import models, training", "keras_refs.training"),
+        ("def build():\n    from keras_refs.training import loop", "keras_refs.training.loop"),
+        ("import keras, tensorflow as tf", "tensorflow"),
+        ("import keras_hub", "keras_hub"),
+        ("from keras_refs import *", "keras_refs.*"),
+    ],
+)
+def test_the_check_of_builders_finds_other_imports(statement, imported):
+    allowed = "import math\nimport keras\nfrom keras import layers\nfrom keras_refs.models import heads\n"
+    assert imports_other_than(allowed, ALLOWED_IN_MODELS) == []
+    assert imports_other_than(allowed + statement, ALLOWED_IN_MODELS) == [imported]
+
+
+@pytest.mark.parametrize(
+    ("statement", "imported"),
+    [
+        ("from keras_refs import serve", "keras_refs.serve"),
+        ("from keras_refs.explain import main", "keras_refs.explain.main"),
+        ("import keras_refs.recipes.gan", "keras_refs.recipes.gan"),
+    ],
+)
+def test_the_check_of_subpackages_finds_recipes_and_commands(statement, imported):
+    allowed = "from keras_refs import serving\nfrom keras_refs.training import loop\n"
+    assert imports_among(allowed, FORBIDDEN_IN_SUBPACKAGES) == []
+    assert imports_among(allowed + statement, FORBIDDEN_IN_SUBPACKAGES) == [imported]
 
 
 def test_every_builder_is_listed_and_found():
@@ -66,3 +119,10 @@ def test_every_builder_is_listed_and_found():
         "simple_rnn_regressor",
     ]
     assert all(callable(getattr(keras_refs, name)) for name in keras_refs.list_models())
+
+
+def test_builds_by_name():
+    assert keras_refs.build("conv_classifier", num_classes=7).output_shape == (None, 7)
+    assert keras_refs.build("mlp", name="small").name == "small", "every builder has an argument `name` of its own"
+    with pytest.raises(ValueError, match="nearest are conv_classifier"):
+        keras_refs.build("conv_clasifier")

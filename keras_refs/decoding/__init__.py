@@ -1,11 +1,11 @@
-"""From a trained sequence-to-sequence model to its answers."""
+"""Decoding with a trained sequence-to-sequence model: greedy and beam search."""
 
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "answers": ["best_answers", "greedy_answers"],
+        "decoders": ["beam_decode", "greedy_decode"],
         "fast_parts": ["FastParts"],
         "search": ["beam_search", "greedy_search"],
     },

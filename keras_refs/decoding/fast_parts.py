@@ -1,46 +1,27 @@
-"""The two parts of a sequence-to-sequence model in TensorFlow's own operations: what exports decode with."""
+"""The two parts of a sequence-to-sequence model in TensorFlow's own operations, which exports decode with."""
 
-import numpy as np
 import tensorflow as tf
 
 ACTIVATIONS = (tf.sigmoid, tf.sigmoid, tf.tanh, tf.sigmoid)
-"""What the input gate, the forget gate, the candidate and the output gate go through, in Keras's order."""
+"""Activations of the input gate, the forget gate, the candidate and the output gate, in Keras's order."""
 
 
 class FastParts:
-    """The parts of a trained `models.attention_seq2seq`, as `models.seq2seq_parts` has them, in less time.
+    """The parts of a trained `models.attention_seq2seq`, as `models.seq2seq_parts` returns them, but faster.
 
-    They give the same answers. What makes them faster: each gate is a product of its own, so that TensorFlow computes
-    its bias and its activation with it, and gates are computed side by side; a symbol is a row of a table that already
-    holds what the first layer makes of it; and the keys of an additive attention are computed once a source.
+    Their outputs are the same up to rounding. The product of an LSTM's inputs and its kernel is computed for all steps
+    at once; for tokens it is a table with one row per symbol. Each gate has a product of its own with the state, so
+    that TensorFlow computes the four in parallel. The keys of an additive attention are computed once per source.
+
+    It has no variables of its own: each call reads the values that the model's variables have then, those of a
+    `keras.StatelessScope` in one. Call it inside a `tf.function`, which then reads them again whenever it runs.
 
     Args:
-        model: The model. Its weights are copied as they are now.
-        half_precision: Whether the copies are rounded to float16, so that a SavedModel of them takes half of the space.
+        model: The model.
     """
 
-    def __init__(self, model, half_precision=False):
-        self._stored = tf.float16 if half_precision else tf.float32
-        named = {layer.name: layer for layer in model.layers}
-        tables = [
-            named[f"{which}_embedding"].embeddings.numpy() if f"{which}_embedding" in named else None
-            for which in ("source", "target")
-        ]
-        self._num_symbols = [None if table is None else len(table) for table in tables]
-        encoders = [layer for name, layer in named.items() if name.removeprefix("encoder").isdigit()]
-        self._encoders = [
-            [_Cell(cell, self._stored, None if number else tables[0]) for cell in _cells(layer)]
-            for number, layer in enumerate(encoders)
-        ]
-        self._decoder = _Cell(named["decoder"].cell, self._stored, tables[1])
-        self._combination = self._variables(named["combination"].get_weights())
-        scoring = ("attention_query", "attention_key", "attention") if "attention_key" in named else ()
-        self._attention = self._variables(weight for name in scoring for weight in named[name].get_weights())
-        # Without weights of its own the last layer shares the embedding's.
-        self._probabilities = self._variables(named["probabilities"].get_weights() or [tables[1].T])
-
-    def _variables(self, weights):
-        return [_variable(weight, self._stored) for weight in weights]
+    def __init__(self, model):
+        self._layers = {layer.name: layer for layer in model.layers}
 
     def __call__(self, dtype=tf.float32):
         """Return encoder and step, whose large products are computed in this dtype.
@@ -52,34 +33,37 @@ class FastParts:
         Args:
             dtype: `tf.float32` or `tf.bfloat16`.
         """
-        cells = [[cell.cast(dtype) for cell in layer] for layer in self._encoders]
-        decoder, combination = self._decoder.cast(dtype), _cast(self._combination, dtype)
-        scoring, last = _cast(self._attention, tf.float32), _cast(self._probabilities, tf.float32)
+        encoder_layers = [layer for name, layer in self._layers.items() if name.removeprefix("encoder").isdigit()]
+        encoders = [
+            [_Cell(cell, dtype, None if number else self._layers["source_embedding"]) for cell in _cells(layer)]
+            for number, layer in enumerate(encoder_layers)
+        ]
+        decoder = _Cell(self._layers["decoder"].cell, dtype, self._layers["target_embedding"])
+        combination, probabilities = self._values("combination", dtype), self._values("probabilities")
+        names = ("attention_query", "attention_key", "attention") if "attention_key" in self._layers else ()
+        scoring = [value for name in names for value in self._values(name)]
 
         def encoder(source):
             """Read sources once."""
-            x = tf.transpose(_vectors(source, self._num_symbols[0], dtype), [1, 0, 2])
             mask = source != 0
-            mask = mask if len(mask.shape) == 2 else tf.reduce_any(mask, axis=-1)
-            steps_first = tf.transpose(mask)[:, :, tf.newaxis]
-            for layer in cells:
-                directions = [_read(cell, x, steps_first, place == 1) for place, cell in enumerate(layer)]
+            x, mask_by_step = tf.transpose(source), tf.transpose(mask)[:, :, tf.newaxis]
+            for cells in encoders:
+                directions = [_run(cell, x, mask_by_step, number == 1) for number, cell in enumerate(cells)]
                 x, hidden, cell = (tf.concat(both, axis=-1) for both in zip(*directions, strict=True))
             memory = tf.transpose(tf.cast(x, tf.float32), [1, 0, 2])
             keys = {"key": tf.tensordot(memory, scoring[1], 1)} if scoring else {}
             return {"memory": memory, **keys, "mask": mask, "hidden": hidden, "cell": cell}
 
         def step(inputs):
-            """Answer one step."""
-            symbol = _vectors(inputs["symbol"], self._num_symbols[1], dtype)
-            hidden, cell = decoder([symbol, inputs["hidden"]], inputs["cell"])
+            """Predict the next symbol."""
+            hidden, cell = decoder.step(decoder.project(inputs["symbol"]), inputs["hidden"], inputs["cell"])
             scores = _scores(tf.cast(hidden, tf.float32), inputs, scoring)
             weights = tf.nn.softmax(tf.where(inputs["mask"], scores, -1e9))
             context = tf.squeeze(tf.matmul(weights[:, tf.newaxis], inputs["memory"]), axis=1)
             combined = tf.concat([hidden, tf.cast(context, dtype)], axis=-1)
             combined = tf.cast(tf.tanh(_dense(combined, *combination)), tf.float32)
             return {
-                "probabilities": tf.nn.softmax(_dense(combined, *last)),
+                "probabilities": tf.nn.softmax(_dense(combined, *probabilities)),
                 "attention": weights,
                 "hidden": hidden,
                 "cell": cell,
@@ -87,80 +71,84 @@ class FastParts:
 
         return encoder, step
 
+    def _values(self, name, dtype=tf.float32):
+        return [_value(variable, dtype) for variable in self._layers[name].weights]
+
 
 class _Cell:
-    """An LSTM's step, with the weights of its four gates."""
+    """An LSTM cell, whose step takes a projection of the input that was computed beforehand.
 
-    def __init__(self, cell, stored, table=None):
-        kernel = cell.kernel.numpy() if table is None else table @ cell.kernel.numpy()
-        weights = np.split(np.concatenate([kernel, cell.recurrent_kernel.numpy()]), 4, axis=1)
-        biases = np.split(cell.bias.numpy(), 4)
-        pairs = zip(weights, biases, strict=True)
-        self.gates = [[_variable(part, stored) for part in pair] for pair in pairs]
-        self.units = cell.units
+    Args:
+        cell: Keras's cell.
+        dtype: Of the products.
+        embedding: The layer before, if the inputs are tokens.
+    """
 
-    def cast(self, dtype):
-        """Return the step with weights of this dtype."""
-        gates = [_cast(gate, dtype) for gate in self.gates]
+    def __init__(self, cell, dtype, embedding=None):
+        self.units, self.dtype = cell.units, dtype
+        kernel, bias = _value(cell.kernel), _value(cell.bias)
+        if embedding is None:
+            self._table, self._input_weights = None, (tf.cast(kernel, dtype), tf.cast(bias, dtype))
+        else:
+            self._table = tf.cast(_dense(_value(embedding.embeddings), kernel, bias), dtype)
+        self._recurrent_kernels = tf.split(_value(cell.recurrent_kernel, dtype), 4, axis=1)
 
-        def step(inputs, cell):
-            x = tf.concat(inputs, axis=-1)
-            entry, keep, candidate, show = (
-                activation(_dense(x, *gate)) for activation, gate in zip(ACTIVATIONS, gates, strict=True)
+    def project(self, inputs):
+        """Return the inputs' part of the gates: of tokens of any shape, or of vectors `(steps, batch, width)`."""
+        if self._table is not None:
+            return tf.gather(self._table, inputs)
+        rows = _dense(tf.reshape(inputs, [-1, inputs.shape[-1]]), *self._input_weights)
+        return tf.reshape(rows, [*tf.unstack(tf.shape(inputs)[:2]), 4 * self.units])
+
+    def step(self, projected, hidden, cell):
+        """Return the next state."""
+        input_gate, forget_gate, candidate, output_gate = (
+            activation(part + tf.matmul(hidden, kernel))
+            for activation, part, kernel in zip(
+                ACTIVATIONS, tf.split(projected, 4, axis=-1), self._recurrent_kernels, strict=True
             )
-            cell = tf.cast(keep, tf.float32) * cell + tf.cast(entry * candidate, tf.float32)
-            return show * tf.cast(tf.tanh(cell), dtype), cell
-
-        step.units = self.units
-        return step
+        )
+        cell = tf.cast(forget_gate, tf.float32) * cell + tf.cast(input_gate * candidate, tf.float32)
+        return output_gate * tf.cast(tf.tanh(cell), self.dtype), cell
 
 
 def _cells(layer):
-    both = [layer.forward_layer, layer.backward_layer] if hasattr(layer, "forward_layer") else [layer]
-    return [one.cell for one in both]
+    directions = [layer.forward_layer, layer.backward_layer] if hasattr(layer, "forward_layer") else [layer]
+    return [direction.cell for direction in directions]
 
 
-def _variable(weight, stored):
-    return tf.Variable(tf.cast(weight, stored))
+def _value(variable, dtype=tf.float32):
+    # Read here: a cast to its own dtype would return the variable.
+    return tf.cast(tf.convert_to_tensor(variable.value), dtype)
 
 
-def _cast(variables, dtype):
-    # By way of float32: from float16 to bfloat16 at once takes TensorFlow twice as long as both ways together.
-    return [tf.cast(tf.cast(variable, tf.float32), dtype) for variable in variables]
+def _dense(x, kernel, bias):
+    return tf.nn.bias_add(tf.matmul(x, kernel), bias)
 
 
-def _scores(hidden, known, scoring):
-    """Return how well a state goes with each output of the encoder: by their product, or by weights for it."""
+def _scores(hidden, encoded, scoring):
+    """Return the attention scores of a state and the encoder's outputs: dot products, or additive with weights."""
     if not scoring:
-        return tf.squeeze(tf.matmul(known["memory"], hidden[:, :, tf.newaxis]), axis=-1)
+        return tf.squeeze(tf.matmul(encoded["memory"], hidden[:, :, tf.newaxis]), axis=-1)
     query, _, scale = scoring
-    return tf.tensordot(tf.tanh(tf.matmul(hidden, query)[:, tf.newaxis] + known["key"]), scale, 1)
+    return tf.tensordot(tf.tanh(tf.matmul(hidden, query)[:, tf.newaxis] + encoded["key"]), scale, 1)
 
 
-def _dense(x, kernel, bias=None):
-    product = tf.matmul(x, kernel)
-    return product if bias is None else tf.nn.bias_add(product, bias)
-
-
-def _vectors(symbols, num_symbols, dtype):
-    """Return one-hot vectors of tokens, or vectors as they are."""
-    return tf.cast(symbols, dtype) if num_symbols is None else tf.one_hot(symbols, num_symbols, dtype=dtype)
-
-
-def _read(cell, x, mask, backwards):
+def _run(cell, inputs, mask, backwards):
     """Return one direction's outputs, `(steps, batch, units)`, and its last states, which padding does not change."""
-    steps, batch = tf.unstack(tf.shape(x))[:2]
-    states = tf.zeros([batch, cell.units], x.dtype), tf.zeros([batch, cell.units])
+    projected = cell.project(inputs)
+    steps, batch = tf.unstack(tf.shape(projected)[:2])
+    initial = tf.zeros([batch, cell.units], cell.dtype), tf.zeros([batch, cell.units])
 
     def take_step(number, hidden, state, outputs):
-        place = steps - 1 - number if backwards else number
-        known = tf.gather(mask, place)
-        after = cell([tf.gather(x, place), hidden], state)
-        hidden, state = tf.where(known, after[0], hidden), tf.where(known, after[1], state)
+        index = steps - 1 - number if backwards else number
+        is_token = tf.gather(mask, index)
+        next_hidden, next_state = cell.step(tf.gather(projected, index), hidden, state)
+        hidden, state = tf.where(is_token, next_hidden, hidden), tf.where(is_token, next_state, state)
         return number + 1, hidden, state, outputs.write(number, hidden)
 
-    outputs = tf.TensorArray(x.dtype, steps, element_shape=[None, cell.units])
-    *_, hidden, state, outputs = tf.while_loop(lambda number, *_: number < steps, take_step, (0, *states, outputs))
-    # Written in the order of reading, as `tf2onnx` takes it for granted.
+    outputs = tf.TensorArray(cell.dtype, steps, element_shape=[None, cell.units])
+    *_, hidden, state, outputs = tf.while_loop(lambda number, *_: number < steps, take_step, (0, *initial, outputs))
+    # Written in the order of reading, which `tf2onnx` takes for granted.
     outputs = outputs.stack()
     return tf.reverse(outputs, [0]) if backwards else outputs, hidden, state

@@ -1,6 +1,7 @@
 """The networks: functions that return an uncompiled functional `keras.Model`.
 
-Nothing here imports anything but Keras, so that a builder works in any Keras 3 project, on any backend.
+They import Keras alone, and `lazy_loader` to do it on first use, so that a builder works in any Keras 3 project. The
+tests run on TensorFlow's backend.
 """
 
 import lazy_loader
@@ -16,5 +17,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "recurrent": ["lstm_classifier", "lstm_regressor", "rnn_text_classifier", "simple_rnn_regressor"],
     },
 )
-# It takes a model apart; `__all__` has what builds one.
+# `__all__` has the builders; this splits a model that is built.
 __all__.remove("seq2seq_parts")

@@ -28,49 +28,53 @@ def conv_classifier(
 
         h_k = f(max_pool_2x2(W_k * h_(k-1) + b_k)),    h_0 = pixels / 255,
 
-    and the head p = softmax(V f(U flatten(h_K) + c) + d). The activation stands after the pooling: for a
-    non-decreasing f such as ReLU the two commute, max f(x) = f(max x), so that this is the textbook's
+    and the head p = softmax(V f(U flatten(h_K) + c) + d). The activation comes after the pooling: for a
+    non-decreasing f such as ReLU the two commute, max f(x) = f(max x), so that this equals the textbook's
     `Conv2D(activation="relu")`, `MaxPooling2D` with a quarter of the activations to compute. With more than one
-    convolution a block, those before the last have an activation of their own and no pooling. Batch
-    normalisation, where asked for, stands before every activation of the blocks.
+    convolution per block, those before the last have an activation of their own and no pooling.
+
+    Batch normalisation, if enabled, comes directly before every activation of the blocks, so after the pooling. That
+    is not the textbook's convolution, normalisation, activation, pooling: its statistics are those of the pooled
+    values, and with a negative scale gamma normalisation and maximum do not commute.
 
     Input: `images`, `(batch, height, width, channels)`, float32 (integers are cast), pixel values 0..255;
     the scaling to 0..1 is a layer of the model. Output: `(batch, num_classes)`, class probabilities, in the
     dtype of the variables (float32 under a mixed-precision policy).
 
     Args:
-        input_shape: `(height, width, channels)` of one image in pixels, channels last.
-        num_classes: Number of classes. 1 builds a binary classifier, whose one output is the probability of
-            class 1.
-        filters: Output channels of each block's convolutions; one block each.
+        input_shape: `(height, width, channels)` of an image in pixels, channels last.
+        num_classes: Number of classes. 1 builds a binary classifier, which outputs the probability of class 1.
+        filters: Number of output channels of the convolutions of each block, one integer per block.
         convolutions_per_block: Convolutions before each pooling.
         kernel_size: Height and width of every convolution kernel in pixels.
-        padding: `"valid"`, or `"same"` to keep the borders in every convolution.
-        hidden_units: Width of the dense layer before the head; 0 leaves it out.
+        padding: `"valid"`, or `"same"` for convolutions that keep the image size.
+        hidden_units: Width of the dense layer before the head; 0 for none.
         activation: Name or function of the activation of blocks and hidden layer.
         batch_normalization: Whether to normalise after every convolution, which then has no bias.
-        block_dropout: Share of activations dropped after every block while training, in [0, 1).
-        dropout: Share of activations dropped before the head while training, in [0, 1).
+        block_dropout: Dropout rate after every block, in [0, 1).
+        dropout: Dropout rate before the head, in [0, 1).
         l2: Factor of the L2 penalty on every kernel; 0 for none.
-        classifier_activation: `"auto"` for softmax (sigmoid if `num_classes` is 1), `None` for logits.
+        classifier_activation: `"auto"` for softmax (sigmoid if `num_classes` is 1), `"softmax"` for two classes or
+            more, `"sigmoid"`, or `None` for logits.
         name: Name of the model.
 
     Returns:
         An uncompiled functional `keras.Model`; 121,930 parameters with the default arguments.
 
     Raises:
-        ValueError: If an argument is out of its range, or the image is too small for the blocks.
+        ValueError: If an argument is out of its range, the image is too small for the blocks, or the activation is a
+            softmax over one class.
 
-    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition"; several convolutions a
+    Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition"; several convolutions per
     block: Simonyan & Zisserman 2015; batch normalisation: Ioffe & Szegedy 2015; dropout: Srivastava et al. 2014.
 
     Differs from the listings (A3, C1, D4, E1) it repairs:
 
-    - an image too small for its kernels is refused with the sizes, not deep inside a layer (A3);
+    - an image too small for its kernels raises an error with the sizes, before any layer is built (A3);
     - the binary head is one sigmoid unit, to be trained with binary cross-entropy on 0/1 labels (A3);
-    - labels are class numbers or one-hot vectors of real data, never random floats (D4);
-    - no activation stands on the logits before the softmax: a ReLU there makes half of them zero (E1);
-    - any image size: the dense layers take theirs from the blocks, not from 28 x 28 (E1);
+    - labels are class indices or one-hot vectors of real data, never random floats (D4);
+    - the logits have no activation before the softmax: a ReLU there sets half of them to zero (E1);
+    - images may have any size: the dense layers infer theirs from the blocks, not from 28 x 28 (E1);
     - pixels are scaled inside the model, once, in training and in serving alike (C1).
 
     >>> model = conv_classifier(input_shape=(32, 32, 3), num_classes=7, padding="same")
@@ -117,7 +121,7 @@ def conv_classifier(
 
 def _activate(x, prefix, batch_normalization, activation):
     if batch_normalization:
-        # Momentum 0.9: the moving statistics follow within tens of steps, so short runs validate well too.
+        # Momentum 0.9: the moving statistics converge within tens of steps, so short runs validate well too.
         x = layers.BatchNormalization(momentum=0.9, dtype=heads.full_precision(), name=f"{prefix}_normalization")(x)
     return layers.Activation(activation, name=f"{prefix}_activation")(x)
 
@@ -130,11 +134,11 @@ def _check_blocks(input_shape, filters, convolutions_per_block, kernel_size, pad
     arguments.check_choice("padding", padding, ("valid", "same"))
     height, width, _ = input_shape
     for block in range(1, len(filters) + 1):
-        lost = convolutions_per_block * (kernel_size - 1) if padding == "valid" else 0
-        height, width = (height - lost) // 2, (width - lost) // 2
+        border = convolutions_per_block * (kernel_size - 1) if padding == "valid" else 0
+        height, width = (height - border) // 2, (width - border) // 2
         if min(height, width) < 1:
             raise ValueError(
-                f"`input_shape` is too small: nothing is left of the image after block {block} of {len(filters)} "
+                f"`input_shape` is too small: no pixel is left after block {block} of {len(filters)} "
                 f"(convolutions: {convolutions_per_block}, kernel: {kernel_size}x{kernel_size}, padding: "
                 f"{padding!r}, pooling: 2x2). Use larger images, fewer `filters` or "
                 f"`convolutions_per_block`, a smaller `kernel_size` or "
@@ -148,4 +152,7 @@ def _check_head(num_classes, hidden_units, block_dropout, dropout, l2, classifie
     arguments.check_real("block_dropout", block_dropout, minimum=0, below=1)
     arguments.check_real("dropout", dropout, minimum=0, below=1)
     arguments.check_real("l2", l2, minimum=0)
-    arguments.check_choice("classifier_activation", classifier_activation, ("auto", "softmax", "sigmoid", None))
+    activations = ("auto", "softmax", "sigmoid", None)
+    arguments.check_output_activation(
+        "classifier_activation", classifier_activation, activations, num_classes=num_classes
+    )

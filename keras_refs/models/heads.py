@@ -4,10 +4,10 @@ import keras
 
 
 def full_precision():
-    """Return the dtype of the variables: what statistics and outputs keep under a mixed-precision policy."""
+    """Return the dtype of the variables, which statistics and outputs keep under a mixed-precision policy."""
     return keras.config.dtype_policy().variable_dtype
 
 
 def probabilities(num_classes):
-    """Return the activation whose outputs are probabilities: of class 1 for one output, else of each class."""
+    """Return the activation that outputs probabilities: of class 1 for one output, else of each class."""
     return "sigmoid" if num_classes == 1 else "softmax"

@@ -1,4 +1,4 @@
-"""Linear models: one weighted sum, with or without a logistic function behind it."""
+"""Linear and logistic regression."""
 
 import keras
 from keras import layers
@@ -9,17 +9,17 @@ from keras_refs.models import arguments, heads
 def linear_regression(num_features=1, num_outputs=1, l1=0.0, l2=0.0, name="linear_regression"):
     """Build a linear regression: y = x W + b.
 
-    Trained with the mean squared error and no penalty, its optimum is the least-squares solution. Features of
-    very different sizes make that optimum slow to reach: standardise them.
+    Trained with the mean squared error and no penalty, its optimum is the least-squares solution. Standardise
+    features of very different scales: gradient descent converges slowly without.
 
-    Input: `features`, `(batch, num_features)`, float32, any numbers. Output: `(batch, num_outputs)`, in the dtype of
-    the variables (float32 under a mixed-precision policy), in the units of the targets.
+    Input: `features`, `(batch, num_features)`, float32, any real numbers. Output: `(batch, num_outputs)`, in the dtype
+    of the variables (float32 under a mixed-precision policy), in the units of the targets.
 
     Args:
-        num_features: Numbers an example consists of.
-        num_outputs: Numbers to predict.
-        l1: Factor of the penalty on the sum of the absolute weights (lasso); 0 for none. The bias is free.
-        l2: Factor of the penalty on the sum of the squared weights (ridge); 0 for none. The bias is free.
+        num_features: Number of features.
+        num_outputs: Number of targets.
+        l1: Factor of the L1 penalty on the weights (lasso); 0 for none. The bias is not penalised.
+        l2: Factor of the L2 penalty on the weights (ridge); 0 for none. The bias is not penalised.
         name: Name of the model.
 
     Returns:
@@ -34,7 +34,7 @@ def linear_regression(num_features=1, num_outputs=1, l1=0.0, l2=0.0, name="linea
     Differs from the listings (A1, B1, D1) it repairs:
 
     - it has a bias: a line through the origin cannot fit data with an intercept (A1, D1);
-    - it is tested against the closed form: a loop of fixed length stops short of it and tells nobody (B1).
+    - it is tested against the closed form, which a fixed number of steps may stop short of unnoticed (B1).
 
     >>> linear_regression(num_features=10).output_shape
     (None, 1)
@@ -45,19 +45,19 @@ def linear_regression(num_features=1, num_outputs=1, l1=0.0, l2=0.0, name="linea
 def logistic_regression(num_features=2, num_classes=1, l1=0.0, l2=0.0, name="logistic_regression"):
     """Build a logistic regression: p = sigmoid(x w + b), or p = softmax(x W + b) for several classes.
 
-    Trained with the cross-entropy, the problem is convex. Without a penalty it has no finite optimum where a
-    hyperplane separates the classes: the weights grow for ever. XOR, on the other hand, is what it cannot learn: no
-    line separates more than three of the four points; `mlp` does.
+    Training with the cross-entropy is a convex problem. Without a penalty it has no finite optimum where a
+    hyperplane separates the classes: the weights grow without bound. XOR cannot be learned, as a line classifies at
+    most three of its four points correctly; `mlp` learns it.
 
-    Input: `features`, `(batch, num_features)`, float32, any numbers. Output: `(batch, num_classes)`, probabilities,
-    in the dtype of the variables (float32 under a mixed-precision policy).
+    Input: `features`, `(batch, num_features)`, float32, any real numbers. Output: `(batch, num_classes)`,
+    probabilities, in the dtype of the variables (float32 under a mixed-precision policy).
 
     Args:
-        num_features: Numbers an example consists of.
-        num_classes: 1 for a binary classifier, whose output is the probability of class 1, to be trained with binary
-            cross-entropy; more for one probability a class, which sum to 1.
-        l1: Factor of the penalty on the sum of the absolute weights; 0 for none. The bias is free.
-        l2: Factor of the penalty on the sum of the squared weights; 0 for none. The bias is free.
+        num_features: Number of features.
+        num_classes: 1 for a binary classifier, which outputs the probability of class 1 and is trained with binary
+            cross-entropy; more for one probability per class, which sum to 1.
+        l1: Factor of the L1 penalty on the weights; 0 for none. The bias is not penalised.
+        l2: Factor of the L2 penalty on the weights; 0 for none. The bias is not penalised.
         name: Name of the model.
 
     Returns:

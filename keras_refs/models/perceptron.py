@@ -23,20 +23,20 @@ def mlp(
 
         h_k = f(h_(k-1) W_k + b_k),    h_0 = x,    y = g(h_K V + c).
 
-    Batch normalisation, where asked for, stands before the activation; dropout behind it.
+    Batch normalisation, if enabled, comes before the activation, dropout after it.
 
-    Input: `features`, `(batch, num_features)`, float32; bring them to about -1..1. Output: `(batch, num_outputs)`, in
-    the dtype of the variables (float32 under a mixed-precision policy); probabilities with `"sigmoid"` (each of its
-    own) and `"softmax"` (which sum to 1).
+    Input: `features`, `(batch, num_features)`, float32; scale them to about -1..1. Output: `(batch, num_outputs)`, in
+    the dtype of the variables (float32 under a mixed-precision policy); probabilities with `"sigmoid"` (independent
+    ones) and `"softmax"` (which sum to 1).
 
     Args:
-        num_features: Numbers an example consists of.
+        num_features: Number of features.
         hidden_units: Width of each hidden layer.
-        num_outputs: Numbers to predict, or classes.
+        num_outputs: Number of targets or classes.
         activation: Name or function of the hidden layers' activation.
-        output_activation: `"sigmoid"`, `"softmax"`, or `None` for any real numbers.
+        output_activation: `"sigmoid"`; `"softmax"`, which needs two outputs or more; or `None` for any real numbers.
         batch_normalization: Whether to normalise every hidden layer, which then has no bias.
-        dropout: Share of every hidden layer's activations dropped while training, in [0, 1).
+        dropout: Dropout rate after every hidden layer, in [0, 1).
         l2: Factor of the L2 penalty on every kernel; 0 for none.
         name: Name of the model.
 
@@ -44,19 +44,19 @@ def mlp(
         An uncompiled functional `keras.Model`; 17 parameters with the default arguments.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of its range, or the activation is a softmax over one output.
 
     Source: Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors".
 
     Differs from the listing (D3) it repairs, and learns the XOR that listing A2 gave to a linear model:
 
     - biases are trained weights, not fresh noise at every step;
-    - gradients come from differentiation, with the activations' derivatives;
-    - it is trained on labels that follow from the inputs.
+    - gradients come from automatic differentiation, which includes the activations' derivatives;
+    - labels depend on the inputs.
 
-    How often it learns XOR: with Adam, learning rate 0.05 and 1,000 steps, from nine of the seeds 0 to 9. From seed 2
-    it stops, at any learning rate, in a local minimum where two of the four answers are right: four hidden units are
-    few. With `hidden_units=(8,)` it learns XOR from all ten (both tested).
+    With Adam, a learning rate of 0.05 and 1,000 steps it learns XOR for nine of ten seeds (0 to 9). Seed 2 ends, at any
+    learning rate, in a local minimum where two of the four predictions are right: four hidden units are few. With
+    `hidden_units=(8,)` it learns XOR for all ten (both tested).
 
     >>> mlp(num_features=784, hidden_units=(256, 128), num_outputs=10, output_activation="softmax").output_shape
     (None, 10)
@@ -64,7 +64,8 @@ def mlp(
     arguments.check_integer("num_features", num_features, minimum=1)
     arguments.check_integers("hidden_units", hidden_units, minimum=1)
     arguments.check_integer("num_outputs", num_outputs, minimum=1)
-    arguments.check_choice("output_activation", output_activation, ("sigmoid", "softmax", None))
+    activations = ("sigmoid", "softmax", None)
+    arguments.check_output_activation("output_activation", output_activation, activations, num_outputs=num_outputs)
     arguments.check_real("dropout", dropout, minimum=0, below=1)
     arguments.check_real("l2", l2, minimum=0)
     regularizer = keras.regularizers.L2(l2) if l2 else None

@@ -19,17 +19,17 @@ def simple_rnn_regressor(
 
     Each layer computes h_t = tanh(x_t W + h_(t-1) U + b); the head is y = h_T V + c for the last step T.
 
-    Input: `series`, `(batch, steps, num_series)`, float32, standardised numbers. Output: `(batch, num_outputs)`, any
-    real numbers, in the dtype of the variables (float32 under a mixed-precision policy).
+    Input: `series`, `(batch, steps, num_series)`, float32, standardised. Output: `(batch, num_outputs)`, any real
+    numbers, in the dtype of the variables (float32 under a mixed-precision policy).
 
     Args:
-        num_series: Numbers given at each step.
-        num_outputs: Numbers to predict, such as the steps ahead.
+        num_series: Number of series, which are the features of a step.
+        num_outputs: Number of targets, such as the steps ahead.
         units: Width of each recurrent layer.
         steps: Length of the windows; `None` for any.
-        mask_value: Steps at which all series have this value are skipped, which is how windows of different lengths
-            share a batch; `None` if there are none.
-        dropout: Share of every layer's inputs dropped while training, in [0, 1), but for the first layer's.
+        mask_value: Steps at which all series have this value are skipped, so that windows of different lengths fit
+            into a batch; `None` for no masking.
+        dropout: Dropout rate on the inputs of every layer except the first, in [0, 1).
         name: Name of the model.
 
     Returns:
@@ -42,7 +42,7 @@ def simple_rnn_regressor(
 
     Differs from the listing (A4) it repairs:
 
-    - the head is linear: the tanh of a recurrent layer ends at 1 and never reaches targets such as 2, 3 and 4;
+    - the head is linear: the tanh of a recurrent layer is below 1 and never reaches targets such as 2, 3 and 4;
     - windows have three dimensions, `(batch, steps, series)`.
 
     >>> simple_rnn_regressor(num_series=3, units=(12,), steps=5).output_shape
@@ -66,24 +66,24 @@ def lstm_regressor(
 ):
     """Build a forecaster from a window of a series with LSTM layers and a linear head.
 
-    Each layer computes, with s the logistic function and `*` the product of elements,
+    Each layer computes, with s the logistic function and `*` the element-wise product,
 
         i, f, o = s(x_t W + h_(t-1) U + b)  (each its own W, U, b),    g = tanh(x_t W_g + h_(t-1) U_g + b_g),
         c_t = f * c_(t-1) + i * g,    h_t = o * tanh(c_t);
 
     the head is y = h_T V + d for the last step T.
 
-    Input: `series`, `(batch, steps, num_series)`, float32, standardised numbers. Output: `(batch, num_outputs)`, any
-    real numbers, in the dtype of the variables (float32 under a mixed-precision policy).
+    Input: `series`, `(batch, steps, num_series)`, float32, standardised. Output: `(batch, num_outputs)`, any real
+    numbers, in the dtype of the variables (float32 under a mixed-precision policy).
 
     Args:
-        num_series: Numbers given at each step.
-        num_outputs: Numbers to predict, such as the steps ahead.
+        num_series: Number of series, which are the features of a step.
+        num_outputs: Number of targets, such as the steps ahead.
         units: Width of each LSTM layer.
         steps: Length of the windows; `None` for any.
-        mask_value: Steps at which all series have this value are skipped, which is how windows of different lengths
-            share a batch; `None` if there are none. On a GPU such steps must stand at the end.
-        dropout: Share of every layer's inputs dropped while training, in [0, 1), but for the first layer's.
+        mask_value: Steps at which all series have this value are skipped, so that windows of different lengths fit
+            into a batch; `None` for no masking. On a GPU such steps must be at the end.
+        dropout: Dropout rate on the inputs of every layer except the first, in [0, 1).
         use_cudnn: `"auto"`; `False` builds a model whose export runs on any device, while one traced on a GPU with
             `"auto"` contains cuDNN's kernel and runs on GPUs alone.
         name: Name of the model.
@@ -116,21 +116,21 @@ def lstm_classifier(
     use_cudnn="auto",
     name="lstm_classifier",
 ):
-    """Build a classifier of sequences with LSTM layers, whose equations `lstm_regressor` has, and a softmax.
+    """Build a sequence classifier: LSTM layers, for whose equations see `lstm_regressor`, and a softmax.
 
     p = softmax(h_T V + d) for the last step T.
 
-    Input: `sequence`, `(batch, steps, num_features)`, float32, numbers of about -1..1. Output: `(batch, num_classes)`,
+    Input: `sequence`, `(batch, steps, num_features)`, float32, scaled to about -1..1. Output: `(batch, num_classes)`,
     class probabilities, in the dtype of the variables (float32 under a mixed-precision policy).
 
     Args:
-        num_features: Numbers given at each step.
-        num_classes: Number of classes. 1 builds a binary classifier, whose one output is the probability of class 1.
+        num_features: Number of features of a step.
+        num_classes: Number of classes. 1 builds a binary classifier, which outputs the probability of class 1.
         units: Width of each LSTM layer.
         steps: Length of the sequences; `None` for any.
-        mask_value: Steps at which all features have this value are skipped, which is how sequences of different
-            lengths share a batch; `None` if there are none. On a GPU such steps must stand at the end.
-        dropout: Share of every layer's inputs, but the first's, and of the head's dropped while training, in [0, 1).
+        mask_value: Steps at which all features have this value are skipped, so that sequences of different lengths
+            fit into a batch; `None` for no masking. On a GPU such steps must be at the end.
+        dropout: Dropout rate on the inputs of the head and of every layer except the first, in [0, 1).
         use_cudnn: `"auto"`; `False` builds a model whose export runs on any device, while one traced on a GPU with
             `"auto"` contains cuDNN's kernel and runs on GPUs alone.
         name: Name of the model.
@@ -146,8 +146,8 @@ def lstm_classifier(
     Differs from the listings (C2, D5) it repairs:
 
     - sizes are arguments with values (C2), and sequences have three dimensions (D5);
-    - the cell's activation is tanh: a ReLU there leaves the state without a bound, and cuDNN without a kernel (D5);
-    - labels follow from the sequences, never random numbers (D5).
+    - the cell's activation is tanh: with ReLU the state is unbounded, and cuDNN has no kernel for it (D5);
+    - labels depend on the sequences, they are not random (D5).
 
     >>> lstm_classifier(num_features=1, units=(32,), steps=10).output_shape
     (None, 10)
@@ -166,21 +166,21 @@ def rnn_text_classifier(
     dropout=0.0,
     name="rnn_text_classifier",
 ):
-    """Build a classifier of texts: embedding, simple (Elman) recurrent layers, and a softmax on the last real step.
+    """Build a text classifier: embedding, simple (Elman) recurrent layers, and a softmax on the last real step.
 
     With e_t the embedding of token t, h_t = tanh(e_t W + h_(t-1) U + b) and p = softmax(h_T V + c), where T is the
-    last token that is not padding: steps whose token is 0 are skipped.
+    last step that is not padding: steps whose token is 0 are skipped.
 
     Input: `tokens`, `(batch, steps)`, int32, 0 for padding, 1 to `vocabulary_size - 1` for tokens. Output: `(batch,
-    num_classes)`, class probabilities, in the dtype of the variables (float32 under a mixed-precision policy). A text
-    without any token gets the answer for the state 0, the same for all such texts.
+    num_classes)`, class probabilities, in the dtype of the variables (float32 under a mixed-precision policy). The
+    prediction for a text without tokens is that of the initial state 0.
 
     Args:
         vocabulary_size: Number of tokens, the padding included.
-        num_classes: Number of classes. 1 builds a binary classifier, whose one output is the probability of class 1.
+        num_classes: Number of classes. 1 builds a binary classifier, which outputs the probability of class 1.
         embedding_dim: Width of the embedding.
         units: Width of each recurrent layer.
-        dropout: Share of every layer's inputs, but the first's, and of the head's dropped while training, in [0, 1).
+        dropout: Dropout rate on the inputs of the head and of every layer except the first, in [0, 1).
         name: Name of the model.
 
     Returns:
@@ -191,7 +191,7 @@ def rnn_text_classifier(
 
     Source: Elman 1990, "Finding structure in time".
 
-    Differs from the listing (E2) it repairs: padding changes nothing, the last step read is the last real one.
+    Differs from the listing (E2) it repairs: padding is masked, so that the last step is the last real token.
 
     >>> rnn_text_classifier(vocabulary_size=300, num_classes=40).output_shape
     (None, 40)
@@ -220,7 +220,7 @@ def _series_input(steps, width, mask_value, name):
 
 
 def _recurrent(layer, x, units, dropout, **options):
-    """Stack recurrent layers; the last returns its state at the last step that is not masked."""
+    """Apply a stack of recurrent layers, the last of which returns its state at the last step that is not masked."""
     for number, width in enumerate(units, start=1):
         if number > 1:
             x = _dropout(x, dropout, f"dropout{number - 1}")

@@ -1,9 +1,11 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from keras_refs import build, conv_classifier
+from keras_refs import conv_classifier
 from tests import checks
 
 
@@ -68,7 +70,7 @@ def test_shapes_and_parameters(arguments, image_shape, classes, parameters):
     ("argument", "value", "match"),
     [
         ("input_shape", (28, 28), "3 integers"),
-        ("input_shape", (1, 1, 2), "too small: nothing is left of the image after block 1"),
+        ("input_shape", (1, 1, 2), "too small: no pixel is left after block 1 of 2"),
         ("input_shape", (28, 28, 0), "at least 1"),
         ("num_classes", 0, "at least 1"),
         ("num_classes", 2.0, "integer"),
@@ -76,7 +78,7 @@ def test_shapes_and_parameters(arguments, image_shape, classes, parameters):
         ("filters", 32, "one or more integers"),
         ("filters", (32, -1), "at least 1"),
         ("convolutions_per_block", 0, "at least 1"),
-        ("convolutions_per_block", 14, "too small: nothing is left of the image after block 1 of 2"),
+        ("convolutions_per_block", 14, "too small: no pixel is left after block 1 of 2"),
         ("kernel_size", True, "integer"),
         ("padding", "full", "'valid', 'same'"),
         ("hidden_units", -1, "at least 0"),
@@ -88,6 +90,11 @@ def test_shapes_and_parameters(arguments, image_shape, classes, parameters):
 )
 def test_bad_arguments(argument, value, match):
     checks.check_refuses(conv_classifier, argument, value, match)
+
+
+def test_a_softmax_over_one_class_is_refused():
+    build = functools.partial(conv_classifier, num_classes=1)
+    checks.check_refuses(build, "classifier_activation", "softmax", "must not be 'softmax' for a single output")
 
 
 @VARIANTS
@@ -150,7 +157,7 @@ def test_logits_may_be_negative(images):
 
 
 def test_takes_raw_pixels(images):
-    """uint8 and float pixels of 0..255 give the same answer, and the scaling is inside: 0..1 gives another."""
+    """uint8 and float pixels of 0..255 have the same output, and the scaling is inside: 0..1 has another."""
     model = tiny()
     np.testing.assert_allclose(model(images.astype(np.uint8)), model(images), atol=1e-6)
     assert np.abs(model(images / 255) - model(images)).max() > 1e-3
@@ -163,9 +170,3 @@ def test_dropout_and_l2_act_in_training_only(images):
     assert np.abs(model(images, training=True) - model(images, training=True)).max() > 0
     kernels = [layer.kernel for layer in model.layers if hasattr(layer, "kernel")]
     np.testing.assert_allclose(sum(model.losses), 0.01 * sum(np.sum(kernel**2) for kernel in kernels), rtol=1e-5)
-
-
-def test_build_by_name():
-    assert build("conv_classifier", num_classes=7).output_shape == (None, 7)
-    with pytest.raises(ValueError, match="nearest are conv_classifier"):
-        build("conv_clasifier")

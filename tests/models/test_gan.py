@@ -15,20 +15,19 @@ TINY = {
     ),
     "discriminator": functools.partial(gan_discriminator, (8, 8, 2), filters=(3, 4), kernel_size=3),
 }
-# The same players, told classes.
 TINY |= {
     f"conditional_{name}": functools.partial(build, num_classes=3, name=f"conditional_{name}")
     for name, build in TINY.items()
 }
-each_player = pytest.mark.parametrize("player", TINY)
+each_network = pytest.mark.parametrize("name", TINY)
 
 
-def inputs_of(player, examples=4):
+def inputs_of(name, examples=4):
     rng = np.random.default_rng(0)
-    if "generator" in player:
+    if "generator" in name:
         return rng.normal(size=(examples, 6)).astype("float32")
     images = rng.uniform(-1, 1, (examples, 8, 8, 2)).astype("float32")
-    if player == "discriminator":
+    if name == "discriminator":
         return images
     return {"images": images, "classes": np.arange(examples, dtype="int32") % 3}
 
@@ -48,7 +47,7 @@ def generator_parameters(small, channels):
 
 @pytest.mark.parametrize(("size", "channels"), [(28, 1), (32, 3), (64, 3)])
 def test_shapes_and_parameters(size, channels):
-    """Listing C4 at 28 pixels, with as many channels as are asked for."""
+    """Listing C4 at 28 pixels, with any number of channels."""
     shape = (size, size, channels)
     checks.check_shapes(
         gan_generator(image_shape=shape), np.zeros((3, 100)), (3, *shape), generator_parameters(size // 4, channels)
@@ -65,6 +64,7 @@ def test_shapes_and_parameters(size, channels):
         ("image_shape", (28, 28), "3 integers"),
         ("image_shape", (30, 28, 1), "divisible by 4"),
         ("hidden_units", (0,), "at least 1"),
+        ("hidden_units", 256, "tuple of integers"),
         ("base_filters", 0, "at least 1"),
         ("filters", (), "one or more integers"),
         ("kernel_size", 0, "at least 1"),
@@ -94,8 +94,8 @@ def test_a_class_adds_its_own_weights():
     discriminator, inputs = TINY["conditional_discriminator"](), inputs_of("conditional_discriminator")
     features = keras.Model(discriminator.input["images"], discriminator.get_layer("flatten").output)(inputs["images"])
     weights, bias = discriminator.get_layer("logit").get_weights()
-    of_class = discriminator.get_layer("class_weights").get_weights()[0][inputs["classes"]]
-    expected = (features * (weights.T + of_class)).numpy().sum(axis=1) + bias
+    class_weights = discriminator.get_layer("class_weights").get_weights()[0][inputs["classes"]]
+    expected = (features * (weights.T + class_weights)).numpy().sum(axis=1) + bias
     np.testing.assert_allclose(discriminator(inputs)[:, 0], expected, rtol=1e-4, atol=1e-6)
 
 
@@ -103,13 +103,13 @@ def test_bad_dropout():
     checks.check_refuses(gan_discriminator, "dropout", 1.0, r"\[0, 1\)")
 
 
-@each_player
-def test_shared_checks(player, tmp_path):
+@each_network
+def test_shared_checks(name, tmp_path):
     keras.utils.set_random_seed(0)
-    model, inputs = TINY[player](), inputs_of(player)
+    model, inputs = TINY[name](), inputs_of(name)
     checks.check_config_round_trip(model, inputs)
     checks.check_save_and_reload(model, inputs, tmp_path)
-    checks.check_dtype_policies(TINY[player], inputs)
+    checks.check_dtype_policies(TINY[name], inputs)
     targets = np.random.default_rng(1).normal(size=model(inputs).shape)
     checks.check_every_weight_gets_a_gradient(model, inputs, targets, keras.losses.MeanSquaredError())
 
@@ -130,7 +130,7 @@ def test_every_layer_has_one_activation_and_normalisation_before_it():
     assert gan_discriminator().layers[-1].activation is keras.activations.linear, "a logit"
 
 
-def test_the_discriminator_judges_each_picture_by_itself():
+def test_a_logit_does_not_depend_on_the_other_images_of_the_batch():
     discriminator, images = TINY["discriminator"](), inputs_of("discriminator")
     np.testing.assert_allclose(discriminator(images, training=True)[:1], discriminator(images[:1]), atol=1e-6)
 

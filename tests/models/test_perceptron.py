@@ -41,6 +41,7 @@ def test_shapes_and_parameters(arguments, inputs, outputs, parameters):
         ("hidden_units", (), "one or more integers"),
         ("num_outputs", 2.0, "integer"),
         ("output_activation", "relu", "'sigmoid', 'softmax', None"),
+        ("output_activation", "softmax", "must not be 'softmax' for a single output"),
         ("dropout", 1, r"\[0, 1\)"),
         ("l2", -1, r"\[0, inf\)"),
     ],
@@ -59,17 +60,21 @@ def test_shared_checks(arguments, features, tmp_path):
     checks.check_every_weight_gets_a_gradient(mlp(**arguments), features, np.ones((6, 1)), loss)
 
 
-@pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize(("hidden_units", "seeds_that_fail"), [((4,), [2]), ((8,), [])])
-def test_learns_xor_as_often_as_the_docstring_says(hidden_units, seeds_that_fail, seed):
-    """Listing A2's labels, which no linear model can learn."""
+def worst_xor_error(seed, hidden_units):
     keras.utils.set_random_seed(seed)
     model = mlp(hidden_units=hidden_units)
     inputs, labels = checks.XOR
     model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
     checks.train_on_one_batch(model, inputs, labels, steps=1000)
-    learnt = np.array_equal(model(inputs) > 0.5, labels == 1)
-    assert learnt or seed in seeds_that_fail
+    return np.abs(model(inputs) - labels).max()
+
+
+@pytest.mark.parametrize(("hidden_units", "expected"), [((4,), 9), ((8,), 10)])
+def test_learns_xor_as_often_as_the_docstring_says(hidden_units, expected):
+    """Listing A2's labels, which no linear model can learn."""
+    errors = np.array([worst_xor_error(seed, hidden_units) for seed in range(10)])
+    assert np.all((errors < 0.05) | (errors > 0.45)), "a seed close to the threshold could be counted either way"
+    assert np.sum(errors < 0.05) == expected
 
 
 def test_equals_its_formula(features):

@@ -1,0 +1,32 @@
+"""Small `attention_seq2seq` models, which the tests of the builder and of decoding use."""
+
+import functools
+
+import keras
+
+from keras_refs import attention_seq2seq
+
+SOURCES, TARGETS = 6, 5
+VARIANTS = {
+    "plain": {},
+    "deep": {"encoder_layers": 3, "bidirectional": True},
+    "everything": {"encoder_layers": 2, "bidirectional": True, "attention": "additive", "dropout": 0.1},
+}
+
+
+def untrained(variant, **options):
+    sizes = {"num_source_symbols": SOURCES, "num_target_symbols": TARGETS, "embedding_dim": 4, "units": 8}
+    return attention_seq2seq(**{**sizes, **VARIANTS[variant], **options})
+
+
+def fresh(variant, seed=0, **options):
+    """Return a model whose outputs differ from source to source, as those of a trained one."""
+    keras.utils.set_random_seed(seed)
+    model = untrained(variant, **options)
+    # Initial attention is nearly uniform, and initial biases are 0: many mistakes would hardly show.
+    model.set_weights([3 * weight + 0.1 * (weight.ndim == 1) for weight in model.get_weights()])
+    return model
+
+
+shared = functools.cache(fresh)
+"""The same, which no test may train or change."""
