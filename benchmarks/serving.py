@@ -2,10 +2,11 @@
 
     python benchmarks/serving.py
 
-Server and clients run on this machine. Clients ask with one example a request, over connections they keep open. For
-g2p and conv_classifier, servers with and without batching are asked in turns by 32 clients at the same time, so that a
-machine that slows down slows down both; then one client's median is compared with calling the signature in process,
-in turns again.
+Server and clients run on this machine. Each request has one example; connections are kept open. For g2p and
+conv_classifier, 32 clients load servers with and without batching in turns, so that a change in the machine's speed
+affects both. Then the median time of one client is compared with that of calling the signature in process, in turns
+again. There, TensorFlow has as many intra-op threads as in the servers (`--operation-threads`; by default half of the
+cores, as for the command), so that the difference is the cost of HTTP, and not that of fewer threads.
 """
 
 import argparse
@@ -27,17 +28,18 @@ import uvloop
 from hardware import hardware
 
 from keras_refs import commands, datasets, storage
+from keras_refs.serving.options import HALF_OF_CORES
 
 MODELS = Path(__file__).parents[1] / "saved_models"
 
 
 @contextlib.contextmanager
 def server(*options, root=MODELS):
-    """Start a server of a folder; yield its port, the seconds until all models answered, and its process."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    began = time.perf_counter()
+    """Start a server of a folder; yield its port, the seconds until all models are loaded, and its process."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    start = time.perf_counter()
     command = [
         sys.executable,
         "-m",
@@ -54,9 +56,9 @@ def server(*options, root=MODELS):
     try:
         while status(port) != 200:
             if process.poll() is not None:
-                raise SystemExit("the server ended")
+                raise SystemExit("The server ended.")
             time.sleep(0.05)
-        yield port, time.perf_counter() - began, process.pid
+        yield port, time.perf_counter() - start, process.pid
     finally:
         process.terminate()
         process.wait()
@@ -75,9 +77,9 @@ def status(port):
 
 
 class Client(asyncio.Protocol):
-    """Asks one request after the other until an end, and keeps the seconds of each.
+    """Sends one request after another until an end, and keeps the seconds of each.
 
-    It knows no more of HTTP than it needs, so that little of the time is its own.
+    It parses no more of HTTP than it needs, so that little of the time is its own.
     """
 
     def __init__(self, requests, end):
@@ -87,16 +89,16 @@ class Client(asyncio.Protocol):
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport):
-        """Ask the first request."""
+        """Send the first request."""
         self._transport = transport
-        self._ask()
+        self._send()
 
-    def _ask(self):
-        self._received, self._began = b"", time.perf_counter()
+    def _send(self):
+        self._received, self._start = b"", time.perf_counter()
         self._transport.write(next(self._requests))
 
     def data_received(self, data):
-        """Ask the next request when the answer is complete."""
+        """Send the next request when the response is complete."""
         self._received += data
         head, _, content = self._received.partition(b"\r\n\r\n")
         length = re.search(rb"content-length: *(\d+)", head, re.I)
@@ -107,37 +109,37 @@ class Client(asyncio.Protocol):
             self._transport.close()
             return
         now = time.perf_counter()
-        self.times.append(now - self._began)
+        self.times.append(now - self._start)
         if now < self._end:
-            self._ask()
+            self._send()
         else:
             self._transport.close()
 
     def connection_lost(self, _):
-        """Say so."""
+        """Finish."""
         if not self.done.done():
             self.done.set_result(None)
 
 
 async def _load(port, requests, clients, seconds):
-    end, asking = time.perf_counter() + seconds, []
+    end, connected = time.perf_counter() + seconds, []
     for number in range(clients):
         own = requests[number:] + requests[:number]
-        connected = asyncio.get_running_loop().create_connection(lambda own=own: Client(own, end), "127.0.0.1", port)
-        asking.append((await connected)[1])
-    await asyncio.gather(*(client.done for client in asking))
-    return [seconds for client in asking for seconds in client.times]
+        connection = asyncio.get_running_loop().create_connection(lambda own=own: Client(own, end), "127.0.0.1", port)
+        connected.append((await connection)[1])
+    await asyncio.gather(*(client.done for client in connected))
+    return [seconds for client in connected for seconds in client.times]
 
 
-def ask(port, name, bodies, clients, seconds):
-    """Return the seconds of every request that so many clients ask, each one after the other."""
+def request_seconds(port, name, bodies, clients, seconds):
+    """Return the seconds of every request that so many clients send, each one after the other."""
     head = f"POST /v1/models/{name}:predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
     requests = [f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode() for body in bodies]
     return uvloop.run(_load(port, requests, clients, seconds))
 
 
 def in_process(name, inputs):
-    """Return a function that calls the signature with one example after the other, and returns the seconds of each."""
+    """Return a function that calls the signature with one example after another, and returns the seconds of each."""
     import tensorflow as tf
 
     # The model must outlive its signature.
@@ -149,30 +151,31 @@ def in_process(name, inputs):
         times = []
         for number in range(calls):
             example = tf.constant(inputs[number % len(inputs) : number % len(inputs) + 1])
-            began = time.perf_counter()
-            answer = signature(**{key: example})
-            _ = [tensor.numpy() for tensor in answer.values()]
-            times.append(time.perf_counter() - began)
+            start = time.perf_counter()
+            outputs = signature(**{key: example})
+            _ = [tensor.numpy() for tensor in outputs.values()]
+            times.append(time.perf_counter() - start)
         return times
 
     return call
 
 
-def measure(name, examples, clients, rounds, seconds):
+def measure(name, examples, clients, rounds, seconds, threads):
     """Return rates and times of a model, with batching and without."""
     bodies = [json.dumps({"instances": [example]}) for example in examples.tolist()]
-    with server("--batch-size", 1) as (alone, *_), server() as (batched, *_):
+    options = ("--operation-threads", threads)
+    with server("--batch-size", 1, *options) as (alone, *_), server(*options) as (batched, *_):
         rates = {alone: [], batched: []}
         for _ in range(rounds + 1):
             for port, measured in rates.items():
-                times = ask(port, name, bodies, clients, seconds)
+                times = request_seconds(port, name, bodies, clients, seconds)
                 measured.append(len(times) / seconds)
         # In turns, too.
         call = in_process(name, examples)
         single = {"alone": [], "batched": [], "in_process": []}
         for _ in range(rounds + 1):
-            single["alone"].append(statistics.median(ask(alone, name, bodies, 1, 2)))
-            single["batched"].append(statistics.median(ask(batched, name, bodies, 1, 2)))
+            single["alone"].append(statistics.median(request_seconds(alone, name, bodies, 1, 2)))
+            single["batched"].append(statistics.median(request_seconds(batched, name, bodies, 1, 2)))
             single["in_process"].append(statistics.median(call(200)))
     return {
         "requests_per_second": {
@@ -192,21 +195,29 @@ def main():
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="of a round")
+    parser.add_argument("--operation-threads", type=int, default=HALF_OF_CORES, help="of the servers and in process")
     parser.add_argument("--output")
     arguments = parser.parse_args()
     commands.import_tensorflow_quietly()
-    words = datasets.load_transcriptions("cmudict", splits=("test",) * 3).test.sources[:200]
+    import tensorflow as tf
+
+    # Before the first operation, after which the number is fixed.
+    threads = arguments.operation_threads
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    splits = dict.fromkeys(("train_split", "validation_split", "test_split"), "test[:200]")
+    words = datasets.load_transcriptions("cmudict", **splits).test.sources
     images = datasets.load_image_split("fashion_mnist")[0].images[:200]
     inputs = {"g2p": np.array(words, dtype=object), "conv_classifier": images}
-    found = {**hardware(), "clients": arguments.clients, "models": {}}
+    result = {**hardware(), "clients": arguments.clients, "operation_threads": threads, "models": {}}
     for name, examples in inputs.items():
-        found["models"][name] = measure(name, examples, arguments.clients, arguments.rounds, arguments.seconds)
-        print(f"{name}: {found['models'][name]}")
+        measured = measure(name, examples, arguments.clients, arguments.rounds, arguments.seconds, threads)
+        result["models"][name] = measured
+        print(f"{name}: {measured}")
     with server() as (_, seconds, _):
-        found["start_seconds"] = round(seconds, 1)
-    print(f"start to all models: {found['start_seconds']} s")
+        result["start_seconds"] = round(seconds, 1)
+    print(f"start to all models: {result['start_seconds']} s")
     if arguments.output:
-        storage.write_json(arguments.output, found)
+        storage.write_json(arguments.output, result)
 
 
 if __name__ == "__main__":

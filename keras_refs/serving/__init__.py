@@ -5,10 +5,10 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "application": ["application", "from_options"],
+        "application": ["application"],
+        "options": ["ServerOptions"],
         "repository": ["Repository"],
-        "server": ["Limits"],
-        "servable": ["Batching", "Servable"],
         "rest": ["RequestError"],
+        "servable": ["Servable"],
     },
 )

@@ -1,86 +1,66 @@
-"""The web application on more than one machine: a Ray Serve deployment, for `serve run deploy/ray_serve.yaml`.
+"""The web application on several machines: a Ray Serve deployment, for `serve run deploy/ray_serve.yaml`.
 
-Ray is imported by `build`, which only Ray calls: whoever serves from one machine needs none.
+Only `build`, which Ray calls, imports Ray: a server on one machine does not need it.
 """
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
 
-import pydantic
+from keras_refs import settings
+from keras_refs.errors import UserError
+from keras_refs.serving.options import ServerOptions
 
-Thousandths = Annotated[float, pydantic.Field(ge=0.001)]
-READ_AGAIN_SECONDS = 0.05
-
-
-class Arguments(pydantic.BaseModel, extra="forbid", allow_inf_nan=False):
-    """What `args` of the configuration file may hold, for each replica.
-
-    Names, meanings, ranges and defaults are those of `python -m keras_refs.serve`, whose `--help` explains them; but
-    `models` is a list, and `root` must be at the same place on every machine that may get a replica.
-    """
-
-    root: Path
-    models: list[str] | None = None
-    batch_size: pydantic.PositiveInt = 32
-    batch_milliseconds: pydantic.NonNegativeFloat = 0.0
-    body_megabytes: Thousandths = 16.0
-    request_seconds: Thousandths = 60.0
-    concurrency: pydantic.PositiveInt = 64
-    poll_seconds: Thousandths = 1.0
+HEALTH_SECONDS = 0.05
+"""Time between two looks at the health of the application."""
 
 
 class Replica:
     """One of the processes that serve the same folder.
 
     Args:
-        arguments: `Arguments`.
+        root: Folder of models.
+        options: `ServerOptions`.
 
     Raises:
-        ValueError: If this machine does not have the folder; it must not answer that there are no models.
+        UserError: If the folder does not exist on this machine, which would else serve no models.
     """
 
-    def __init__(self, arguments):
+    def __init__(self, root, options):
         # Here, in the replica: the machine that reads the configuration may have neither TensorFlow nor the folder.
         from keras_refs import serving
 
-        if not arguments.root.is_dir():
-            raise ValueError(f"The folder of models must exist on every machine. Received: {arguments.root}")
-        _, self._application = serving.from_options(**dict(arguments))
+        if not Path(root).is_dir():
+            raise UserError(f"The folder of models must exist on every machine. Received: {root}")
+        self._application = serving.application(serving.Repository(root, options))
 
     def __serve_build_asgi_app__(self):
         """Return the application to Ray, which runs it as long as the replica lives."""
         return self._application
 
     async def check_health(self):
-        """Return when the application says that it looked at every model.
+        """Return when the application is healthy, that is, when its models are loaded.
 
         Ray sends requests to a replica after its first check, and replaces one whose later checks do not return.
         """
-        while await self._status_of("/health") != 200:
-            await asyncio.sleep(READ_AGAIN_SECONDS)
-
-    async def _status_of(self, path):
-        statuses = []
-
-        async def receive():
-            return {"type": "http.request"}
-
-        async def send(message):
-            if message["type"] == "http.response.start":
-                statuses.append(message["status"])
-
-        scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
-        await self._application(scope, receive, send)
-        return statuses[0]
+        while not self._application.state.ready.is_set():
+            await asyncio.sleep(HEALTH_SECONDS)
 
 
-def build(arguments: Arguments):
-    """Return the Ray Serve application; the number of replicas and their resources stand in the configuration file.
+def build(arguments):
+    """Return the Ray Serve application; the configuration file sets the number of replicas and their resources.
 
     Args:
-        arguments: `Arguments`, which Ray makes of `args` in the configuration file.
+        arguments: `args` in the configuration file: `root`, the folder of models, at the same path on every machine
+            that may get a replica, and any `ServerOptions` by name.
+
+    Raises:
+        UserError: If `root` is missing, or an option is unknown or out of its range.
     """
     from ray import serve
 
-    return serve.deployment(name="models")(serve.ingress()(Replica)).bind(arguments)
+    options = dict(arguments)
+    root = options.pop("root", None)
+    if not isinstance(root, str):
+        raise UserError(f"root must be a folder of models. Received: {root}")
+    deployment = serve.deployment(name="models")(serve.ingress()(Replica))
+    return deployment.bind(root, settings.override(ServerOptions(), **options))

@@ -1,9 +1,8 @@
-"""A page to try the served models on, in the browser: what they take, what they answer, and the request it was.
+"""A web page to try the served models on: their inputs, their outputs, and the request for them.
 
-Every panel asks the server's own API, with the JSON of the command line that it shows.
+Every panel calls the server's own API, with the JSON of the command line that it shows.
 """
 
-import base64
 import functools
 import io
 import json
@@ -11,31 +10,23 @@ import shlex
 
 import gradio as gr
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image, ImageOps
 
-from keras_refs import export
-from keras_refs.evaluation import pictures
-from keras_refs.serving.rest import RequestError
+from keras_refs import evaluation, export
+from keras_refs.serving import figures, rest
 
-SHOWN = 24
-"""Pictures on a sheet of a generator."""
+NUM_IMAGES = 24
+"""Images that a generator is requested for."""
 
 
 def mount(app, repository, address):
-    """Put the page at `/` of an application.
+    """Mount the page at `/` of an application.
 
     Args:
         app: The FastAPI application; its own routes come first.
         repository: The `Repository` it serves.
-        address: Host and port that the shown command lines ask.
+        address: Host and port in the command lines shown.
     """
-    # Gradio's own fonts are fetched from the net.
-    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    return gr.mount_gradio_app(app, _page(repository, address, app.state.answer), path="/", theme=theme)
-
-
-def _page(repository, address, answer):
     with gr.Blocks(title="keras_refs", analytics_enabled=False) as page:
         gr.Markdown("# keras_refs\nTry the models that this server has loaded. `/docs` describes its API.")
         model = gr.Dropdown([], label="Model", elem_id="model")
@@ -44,191 +35,153 @@ def _page(repository, address, answer):
         @gr.render(inputs=model)
         def panel(name):
             if name:
-                ask = _Asking(f"http://{address}/v1/models/{name}:predict", functools.partial(answer, name=name))
-                _panel(name, repository, ask)
+                _panel(name, repository, functools.partial(_predict, app.state.predict, address, name))
 
-    return page
+    # Gradio's own fonts are fetched from the Internet.
+    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
+    return gr.mount_gradio_app(app, page, path="/", theme=theme)
 
 
-def _panel(name, repository, ask):
+def _panel(name, repository, predict):
     try:
         number, servable = repository.find(name)
-    except RequestError as error:
+    except rest.RequestError as error:
         gr.Markdown(str(error))
         return
     gr.Markdown(f"{name}, version {number}. Signatures: {', '.join(servable.names)}.", elem_id="panel")
     inputs, outputs = servable.signature().inputs, servable.signature().outputs
-    build = _any
+    warm_up = dict(export.read_warm_up(servable.folder)).get("serving_default", {})
+    examples = {key: rest.as_json(key, array) for key, array in warm_up.items()}
+    card = export.read_model_card(servable.folder)
     if "encoded_images" in servable.names and "probabilities" in outputs:
-        build = _pictures
+        request = _image_panel(predict, card)
     elif "attention" in outputs:
-        build = _strings
+        request = _text_panel(predict, next(iter(inputs)), examples)
     elif "latents" in inputs and "sample" in servable.names:
-        build = _generator
-    elif {"series", "time"} <= inputs.keys():
-        build = _forecast
-    build(ask, servable)
+        request = _generator_panel(predict)
+    elif {"series", "time"} <= examples.keys():
+        request = _forecast_panel(predict, examples, card)
+    else:
+        request = _json_panel(predict, examples)
+    label = "The same request on the command line"
+    command = gr.Code(label=label, language="shell", elem_id="command", lines=2, max_lines=8, wrap_lines=True)
+    triggers, function, values, results = request
+    gr.on(triggers, function, values, [*results, command])
 
 
-class _Asking:
-    """Asks for a model's predictions as a client would, and tells how."""
-
-    def __init__(self, url, answer):
-        self._url = url
-        self._answer = answer
-
-    def __call__(self, body):
-        """Return the answer to a body, and the command line that gets it."""
-        command = f"curl {self._url} -d {shlex.quote(json.dumps(body, ensure_ascii=False))}"
-        try:
-            return json.loads(self._answer(json.dumps(body).encode())), command
-        except RequestError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+def _predict(predict, address, name, body):
+    """Return the response to a request body, and the command line that sends the same request."""
+    data = shlex.quote(json.dumps(body, ensure_ascii=False))
+    try:
+        response = json.loads(predict(json.dumps(body).encode(), name))
+    except rest.RequestError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+    return response, f"curl http://{address}/v1/models/{name}:predict -d {data}"
 
 
-def _command():
-    return gr.Code(
-        label="The same by the command line", language="shell", elem_id="command", lines=2, max_lines=8, wrap_lines=True
-    )
-
-
-def _pictures(ask, servable):
-    class_names = list(export.read_model_card(servable.folder)["test"]["per_class"])
+# Each returns the arguments of `gr.on`: events, a function, its inputs and, without the command line, its outputs.
+def _image_panel(predict, card):
+    class_names = card.get("test", {}).get("per_class")
     with gr.Row():
-        # Drawn in black on white; the classifiers know light clothes on black.
+        # Drawn in black on white; the classifiers are trained on light clothes on black.
         editor = gr.ImageEditor(
-            label="Draw, or put a picture here",
+            label="Draw, upload or paste an image",
             type="pil",
             sources=["upload", "clipboard"],
             canvas_size=(280, 280),
             brush=gr.Brush(colors=["#000000"], default_size=24),
-            elem_id="picture",
+            elem_id="image",
         )
         bars = gr.Label(label="Classes", num_top_classes=10, elem_id="classes")
-    invert = gr.Checkbox(True, label="It is dark on a light ground: turn it round")
-    button, command = gr.Button("What is it?", variant="primary"), _command()
+    invert = gr.Checkbox(True, label="Invert: the image is dark on a light background")
+    button = gr.Button("Classify", variant="primary")
 
-    def classify(drawn, turn):
-        if drawn is None or drawn["composite"] is None:
+    def classify(edited, inverted):
+        if edited is None or edited["composite"] is None:
             raise gr.Error("Draw something first.", print_exception=False)
-        image = drawn["composite"].convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(ground, image).convert("L")
+        image = edited["composite"].convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("L")
         file = io.BytesIO()
-        (ImageOps.invert(image) if turn else image).resize((56, 56)).save(file, "PNG")
-        encoded = base64.b64encode(file.getvalue()).decode()
-        found, line = ask({"signature_name": "encoded_images", "instances": [{"b64": encoded}]})
-        (prediction,) = found["predictions"]
-        return dict(zip(class_names, prediction["probabilities"], strict=True)), line
+        (ImageOps.invert(image) if inverted else image).resize((56, 56)).save(file, "PNG")
+        body = {"signature_name": "encoded_images", "instances": [rest.encoded(file.getvalue())]}
+        response, line = predict(body)
+        probabilities = response["predictions"][0]["probabilities"]
+        # A model without a card has no names for its classes.
+        labels = class_names or map(str, range(len(probabilities)))
+        return dict(zip(labels, probabilities, strict=True)), line
 
-    button.click(classify, [editor, invert], [bars, command])
+    return [button.click], classify, [editor, invert], [bars]
 
 
-def _strings(ask, servable):
-    examples = _examples(servable)
-    (key, given) = next(iter(examples.items()), ("words", ["hello"]))
-    text = gr.Textbox(given[0], label=key, elem_id="text", interactive=True)
-    button = gr.Button("Ask", variant="primary")
+def _text_panel(predict, key, examples):
+    text = gr.Textbox(examples.get(key, ["hello"])[0], label=key, elem_id="text", interactive=True)
+    button = gr.Button("Predict", variant="primary")
     with gr.Row():
-        best = gr.Dataframe(headers=["answer", "score"], label="The best answers", elem_id="answers")
+        best = gr.Dataframe(headers=["output", "score"], label="Best outputs", elem_id="outputs")
         attention = gr.Plot(show_label=False, elem_id="attention")
-    command = _command()
 
-    def tell(string):
-        greedy, line = ask({"inputs": {key: [string]}})
-        outputs = greedy["outputs"]
-        (told,) = (value[0] for name, value in outputs.items() if name not in ("score", "attention"))
-        several, _ = ask({"signature_name": "k_best", "inputs": {key: [string]}})
-        scores = several["outputs"].pop("score")[0]
-        (answers,) = several["outputs"].values()
-        rows = [[answer, round(score, 3)] for answer, score in zip(answers[0], scores, strict=True)]
-        return rows, _attention(string, told, np.array(outputs["attention"][0])), line
+    def transcribe(source):
+        response, line = predict({"inputs": {key: [source]}})
+        outputs = response["outputs"]
+        (target,) = (value[0] for name, value in outputs.items() if name not in ("score", "attention"))
+        k_best = predict({"signature_name": "k_best", "inputs": {key: [source]}})[0]["outputs"]
+        scores = k_best.pop("score")[0]
+        (targets,) = k_best.values()
+        rows = [[one, round(score, 3)] for one, score in zip(targets[0], scores, strict=True)]
+        return rows, figures.draw_attention(source, target, np.array(outputs["attention"][0])), line
 
-    gr.on([button.click, text.submit], tell, text, [best, attention, command])
-
-
-def _attention(source, answer, weights):
-    symbols = answer.split() if " " in answer else list(answer)
-    figure = Figure(figsize=(5, 4), layout="constrained")
-    axes = figure.subplots()
-    axes.set_title("What each symbol attends to")
-    axes.imshow(weights[: len(symbols), : len(source)], cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(min(len(source), weights.shape[1])), list(source)[: weights.shape[1]])
-    axes.set_yticks(range(len(symbols)), symbols)
-    return figure
+    return [button.click, text.submit], transcribe, [text], [best, attention]
 
 
-def _generator(ask, _servable):
+def _generator_panel(predict):
     seed = gr.Slider(0, 1000, 7, step=1, label="Seed", elem_id="seed")
-    way = gr.Slider(0, 1, 0, step=0.05, label="On the way to the pictures of the next seed", elem_id="way")
-    sheet, command = gr.Image(label="Pictures", elem_id="sheet", height=360), _command()
+    position = gr.Slider(0, 1, 0, step=0.05, label="Interpolation to the next seed", elem_id="interpolation")
+    grid = gr.Image(label="Generated images", elem_id="images", height=360)
+    button = gr.Button("Generate", variant="primary")
 
-    def make(number, share):
-        ends = []
-        for place in (number, number + 1):
-            drawn, line = ask({"signature_name": "sample", "inputs": {"seed": int(place), "count": SHOWN}})
-            ends.append(drawn["outputs"])
-        images = ends[0]["images"]
-        if share:
-            angle = share * np.pi / 2
-            mixed = np.cos(angle) * np.array(ends[0]["latents"]) + np.sin(angle) * np.array(ends[1]["latents"])
-            found, line = ask({"inputs": {"latents": mixed.round(4).tolist()}})
-            images = found["outputs"]
-        else:
-            line = line.replace(f'"seed": {int(number) + 1}', f'"seed": {int(number)}')
-        shown = pictures.sheet(np.array(images, np.uint8), 8)
-        return np.repeat(np.repeat(shown, 3, axis=0), 3, axis=1).squeeze(), line
+    def sample(number):
+        response, line = predict({"signature_name": "sample", "inputs": {"seed": int(number), "count": NUM_IMAGES}})
+        return response["outputs"]["images"], np.array(response["outputs"]["latents"]), line
 
-    gr.on([seed.release, way.release, gr.Button("Make", variant="primary").click], make, [seed, way], [sheet, command])
+    def generate(number, fraction):
+        images, latents, line = sample(number)
+        if fraction:
+            angle = fraction * np.pi / 2
+            latents = np.cos(angle) * latents + np.sin(angle) * sample(number + 1)[1]
+            response, line = predict({"inputs": {"latents": latents.round(4).tolist()}})
+            images = response["outputs"]
+        image = evaluation.image_grid(np.array(images, np.uint8), 8)
+        return image.repeat(3, axis=0).repeat(3, axis=1).squeeze(), line
+
+    return [seed.release, position.release, button.click], generate, [seed, position], [grid]
 
 
-def _forecast(ask, servable):
-    examples = _examples(servable)
-    series = gr.Code(
-        json.dumps(np.round(examples["series"][0], 4).tolist()), label="Series, a row for each step", language="json"
-    )
-    time = gr.Textbox(examples["time"][0], label="Time of the first step to forecast")
+def _forecast_panel(predict, examples, card):
+    rounded = np.round(examples["series"][0], 4).tolist()
+    series = gr.Code(json.dumps(rounded), label="Series, a row for each step", language="json")
+    time = gr.Textbox(examples["time"][0], label="Time of the first step of the forecast")
     button = gr.Button("Forecast", variant="primary")
-    plot, command = gr.Plot(show_label=False, elem_id="forecast"), _command()
+    plot = gr.Plot(show_label=False, elem_id="forecast")
 
-    def forecast(rows, first):
-        try:
-            values = json.loads(rows)
-        except ValueError as error:
-            raise gr.Error(f"The series is no JSON: {error}", print_exception=False) from error
-        found, line = ask({"instances": [{"series": values, "time": first}]})
-        (prediction,) = found["predictions"]
+    def forecast(rows, start):
+        values = _parse(rows)
+        response, line = predict({"instances": [{"series": values, "time": start}]})
+        (prediction,) = response["predictions"]
         ahead = np.ravel(prediction["forecast"] if isinstance(prediction, dict) else prediction)
-        known = np.array(values)[:, 0]
-        figure = Figure(figsize=(9, 3.5), layout="constrained")
-        axes = figure.subplots()
-        axes.plot(range(-len(known), 0), known, color="black", label="known")
-        axes.plot(range(len(ahead)), ahead, marker=".", label="forecast")
-        axes.set(xlabel=f"steps from {first}")
-        axes.legend()
-        axes.grid(alpha=0.3)
-        return figure, line
+        return figures.draw_forecast(values, ahead, start, card), line
 
-    button.click(forecast, [series, time], [plot, command])
+    return [button.click], forecast, [series, time], [plot]
 
 
-def _any(ask, servable):
-    examples = _examples(servable)
+def _json_panel(predict, examples):
     body = gr.Code(json.dumps({"inputs": examples}), label="Request", language="json", elem_id="request")
-    button = gr.Button("Ask", variant="primary")
-    found, command = gr.JSON(label="Answer", elem_id="answer"), _command()
-
-    def send(text):
-        try:
-            return ask(json.loads(text))
-        except ValueError as error:
-            raise gr.Error(f"The request is no JSON: {error}", print_exception=False) from error
-
-    button.click(send, body, [found, command])
+    button = gr.Button("Predict", variant="primary")
+    response = gr.JSON(label="Response", elem_id="response")
+    return [button.click], lambda text: predict(_parse(text)), [body], [response]
 
 
-def _examples(servable):
-    """Return the inputs that the model warms up with, as JSON has them."""
-    inputs = dict(export.read_warm_up(servable.folder)).get("serving_default", {})
-    texts = np.vectorize(bytes.decode, otypes=[object])
-    return {name: (texts(array) if array.dtype == object else array).tolist() for name, array in inputs.items()}
+def _parse(text):
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise gr.Error(f"This is not valid JSON: {error}", print_exception=False) from error

@@ -1,7 +1,6 @@
 import asyncio
 import functools
 import http.client
-import inspect
 import itertools
 import json
 import os
@@ -16,7 +15,6 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-import pydantic
 import pytest
 import ray
 import tensorflow as tf
@@ -24,26 +22,25 @@ import yaml
 from ray import serve
 from ray.serve.schema import ServeDeploySchema
 
-from keras_refs import export
-from keras_refs import serve as command_line
-from keras_refs.serving import Repository, cluster
+from keras_refs.errors import UserError
+from keras_refs.serving import Repository, ServerOptions, cluster
 from tests.conftest import REPOSITORY
-from tests.serving import servers
+from tests.serving import models, servers
 
 CONFIGURATION = REPOSITORY / "deploy" / "ray_serve.yaml"
 CLIENTS = 4
-# Ray takes its time, and the core that every question takes.
+# Ray is slow to start, and shares the cores with the clients.
 wait_until = functools.partial(servers.wait_until, seconds=300, every=0.2)
-# Between questions, so that the replica that is starting finds a core.
+# Between requests, so that a starting replica gets a core.
 PAUSE_SECONDS = 0.05
-# What a client may try again: the answer of a server that could not, or none at all.
-NO_ANSWER = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
+# Without a response, a client may send the request again.
+NO_RESPONSE = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
 
 
 @pytest.fixture(scope="module")
 def ray_address():
     """A Ray cluster of two cores, to which the tests are connected."""
-    # Ray's sockets lie in this folder, and their names must be short. Some of its processes write there to the end.
+    # For Ray's sockets, whose paths must be short. Some of its processes write there to the end.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
             started = ray.init(
@@ -56,13 +53,13 @@ def ray_address():
 
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory):
-    """As long as this file exists, the model does not answer."""
+    """As long as this file exists, the model computes nothing."""
     return tmp_path_factory.mktemp("gate") / "closed"
 
 
 @pytest.fixture(scope="module")
 def address(ray_address, gate, tmp_path_factory):
-    """Two replicas, started by the documented command with the documented file; only folder and port are others."""
+    """Two replicas, started by the documented command with the documented file; only folder and port differ."""
     root = tmp_path_factory.mktemp("models")
     write_doubling(root / "doubling" / "1", gate)
     port = servers.free_port()
@@ -82,19 +79,18 @@ def address(ray_address, gate, tmp_path_factory):
 
 
 def write_doubling(folder, gate):
-    """Write a version that doubles two numbers, and waits before it does as long as there is the file."""
-    folder.mkdir(parents=True)
+    """Write a version that doubles two numbers, and waits before it does as long as the file exists."""
 
-    def doubled(numbers):
-        def closed(looked):
-            # By two names in turn, so that looking once is not taken for enough.
-            name = tf.strings.join([str(gate), tf.gather(["", "*"], looked % 2)])
+    def double(numbers):
+        def closed(step):
+            # By two names in turn, so that no optimization of the graph looks only once.
+            name = tf.strings.join([str(gate), tf.gather(["", "*"], step % 2)])
             return tf.size(tf.io.matching_files(name)) > 0
 
-        with tf.control_dependencies(tf.while_loop(closed, lambda looked: [looked + 1], [0])):
+        with tf.control_dependencies(tf.while_loop(closed, lambda step: [step + 1], [0])):
             return {"products": 2 * numbers, "sum": tf.reduce_sum(numbers, axis=1)}
 
-    export.write_function(doubled, {"numbers": (tf.float32, (2,))}, folder)
+    models.save(folder, {"numbers": (tf.float32, (2,))}, serving_default=double)
 
 
 def write_configuration(root, port):
@@ -102,7 +98,7 @@ def write_configuration(root, port):
     configuration["http_options"]["port"] = port
     (application,) = configuration["applications"]
     application["args"]["root"] = str(root)
-    # No third, for which there is no core.
+    # There is no core for a third.
     application["deployments"][0]["autoscaling_config"]["max_replicas"] = 2
     path = root.with_suffix(".yaml")
     path.write_text(yaml.safe_dump(configuration))
@@ -110,7 +106,7 @@ def write_configuration(root, port):
 
 
 def running():
-    """Return how many replicas may be asked."""
+    """Return the number of replicas that get requests."""
     try:
         deployments = serve.status().applications["keras_refs"].deployments
         return deployments["models"].replica_states.get("RUNNING", 0)
@@ -119,27 +115,27 @@ def running():
 
 
 def replicas():
-    """Return the names of the replicas that live or are starting."""
+    """Return the names of the replicas that run or are starting."""
     names = {actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)}
     return {name for name in names if name.startswith("SERVE_REPLICA::keras_refs#")}
 
 
 def on(replica, function):
-    """Return what a function of a replica, which is called in the replica's process, returns."""
+    """Call a function of a replica in the replica's process, and return its result."""
     return ray.get(ray.get_actor(replica, namespace="serve").__ray_call__.remote(function))
 
 
 def has_accepted(replica):
-    """Tell whether the replica is computing an answer, or has a request that waits for it."""
+    """Return whether the replica computes a request, or has one in its queue."""
     return on(replica, lambda replica: replica.get_num_ongoing_requests()) > 0
 
 
 class Client(threading.Thread):
-    """Asks one question after another, each until it is answered, and knows every answer."""
+    """Sends one request after another, each until it gets a response, which must be correct."""
 
     def __init__(self, address, number):
         super().__init__(daemon=True)
-        self.answered = 0
+        self.responses = 0
         self.retried = 0
         self.wrong = []
         self.stop = threading.Event()
@@ -147,17 +143,17 @@ class Client(threading.Thread):
         self._number = number
 
     def run(self):
-        for question in itertools.count():
+        for index in itertools.count():
             if self.stop.wait(PAUSE_SECONDS):
                 return
-            numbers = [float(self._number), float(question)]
-            answer = self._ask(numbers)
-            right = {"products": [2 * number for number in numbers], "sum": sum(numbers)}
-            if answer != {"predictions": [right]}:
-                self.wrong.append((numbers, answer))
-            self.answered += 1
+            numbers = [float(self._number), float(index)]
+            response = self._predict(numbers)
+            expected = {"products": [2 * number for number in numbers], "sum": sum(numbers)}
+            if response != {"predictions": [expected]}:
+                self.wrong.append((numbers, response))
+            self.responses += 1
 
-    def _ask(self, numbers):
+    def _predict(self, numbers):
         body = json.dumps({"instances": [numbers]}).encode()
         while True:
             try:
@@ -166,51 +162,51 @@ class Client(threading.Thread):
             except urllib.error.HTTPError as error:
                 if error.code < 500:
                     return error.code, error.read()
-            except NO_ANSWER:
+            except NO_RESPONSE:
                 pass
             self.retried += 1
             time.sleep(PAUSE_SECONDS)
 
 
-def test_a_killed_replica_costs_no_answer(address, gate):
+def test_a_killed_replica_costs_no_response(address, gate):
     before = replicas()
     assert len(before) == 2
     clients = [Client(address, number) for number in range(CLIENTS)]
     for client in clients:
         client.start()
-    wait_for_answers(clients, 20)
+    wait_for_responses(clients, 20)
 
     gate.touch()
     wait_until(lambda: any(has_accepted(replica) for replica in before))
     killed = max(before, key=has_accepted)
     os.kill(on(killed, lambda _: os.getpid()), signal.SIGKILL)
-    # Ray tries again itself what a replica had not accepted, and leaves it to the client to try again what it had.
+    # Ray itself retries requests that the replica had not accepted; the client retries those that it had.
     wait_until(lambda: any(client.retried for client in clients))
     gate.unlink()
 
     wait_until(lambda: killed not in replicas() and len(replicas()) == 2 and running() == 2)
     assert len(replicas() - before) == 1
-    wait_for_answers(clients, 20)
+    wait_for_responses(clients, 20)
     for client in clients:
         client.stop.set()
     for client in clients:
         client.join(120)
-    assert not any(client.is_alive() for client in clients), "a request was never answered"
+    assert not any(client.is_alive() for client in clients), "a request got no response"
     assert [client.wrong for client in clients] == [[]] * CLIENTS
 
 
-def gained(clients, seen):
-    """Return how many answers each client has got since it had so many."""
-    return [client.answered - count for client, count in zip(clients, seen, strict=True)]
+def increase(clients, counts):
+    """Return how many responses each client has received since these counts."""
+    return [client.responses - count for client, count in zip(clients, counts, strict=True)]
 
 
-def wait_for_answers(clients, count):
-    """Wait until every client has got as many more answers."""
-    seen = [client.answered for client in clients]
-    wait_until(lambda: min(gained(clients, seen)) >= count)
+def wait_for_responses(clients, count):
+    """Wait until every client has received so many more responses."""
+    counts = [client.responses for client in clients]
+    wait_until(lambda: min(increase(clients, counts)) >= count)
 
 
-def test_says_what_the_server_of_one_machine_says(address):
+def test_responses_are_those_of_the_server_on_one_machine(address):
     with urllib.request.urlopen(f"{address}/health") as response:
         assert json.load(response) == {"models": ["doubling"]}
     body = json.dumps({"instances": [[1]]}).encode()
@@ -220,58 +216,59 @@ def test_says_what_the_server_of_one_machine_says(address):
     assert "must have the shape" in json.load(refused.value)["error"]
 
 
-def test_configuration_file_is_what_ray_and_the_application_take():
+def test_configuration_file_is_valid_for_ray_and_the_application():
     configuration = ServeDeploySchema.model_validate(yaml.safe_load(CONFIGURATION.read_text()))
     (application,) = configuration.applications
     assert ray._common.utils.import_attr(application.import_path) is cluster.build
-    arguments = cluster.Arguments.model_validate(application.args)
-    assert (REPOSITORY / arguments.root).is_dir()
-    built = cluster.build(arguments)
+    built = cluster.build(application.args)._bound_deployment
+    root, options = built.init_args
+    assert (REPOSITORY / root).is_dir()
     (deployment,) = application.deployments
-    assert deployment.name == built._bound_deployment.name
-    assert deployment.max_ongoing_requests <= arguments.concurrency
-    assert arguments.request_seconds < configuration.http_options.request_timeout_s
-    assert arguments.request_seconds <= deployment.graceful_shutdown_timeout_s
+    assert deployment.name == built.name
+    assert deployment.max_ongoing_requests <= options.concurrency
+    assert options.request_seconds < configuration.http_options.request_timeout_s
+    assert options.request_seconds <= deployment.graceful_shutdown_timeout_s
     assert configuration.http_options.host == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "root"),
-        ({"root": ".", "batchsize": 2}, "batchsize"),
-        ({"root": ".", "concurrency": 0}, "concurrency"),
-        ({"root": ".", "poll_seconds": 0.0009}, "poll_seconds"),
-        ({"root": ".", "request_seconds": float("inf")}, "request_seconds"),
-        ({"root": ".", "batch_milliseconds": float("nan")}, "batch_milliseconds"),
+        ({}, "root must be a folder of models. Received: None"),
+        ({"root": ".", "batchsize": 2}, "There is no setting batchsize"),
+        ({"root": ".", "port": 8501}, "There is no setting port"),
+        ({"root": ".", "models": "g2p"}, "--models must be a tuple. Received: g2p"),
+        ({"root": ".", "concurrency": 0}, "--concurrency must be at least 1. Received: 0"),
+        ({"root": ".", "poll_seconds": 0.0009}, "--poll-seconds must be at least 0.001"),
+        ({"root": ".", "request_seconds": float("inf")}, "--request-seconds must be finite and at least 0.001"),
+        ({"root": ".", "batch_milliseconds": float("nan")}, "--batch-milliseconds must be finite and at least 0"),
     ],
 )
-def test_names_a_wrong_argument(arguments, message):
-    with pytest.raises(pydantic.ValidationError, match=message):
-        cluster.Arguments.model_validate(arguments)
+def test_wrong_arguments_are_refused(arguments, message):
+    with pytest.raises(UserError, match=message):
+        cluster.build(arguments)
 
 
-def test_defaults_are_those_of_the_command():
-    command = inspect.signature(command_line._prepare).parameters
-    for name, field in cluster.Arguments.model_fields.items():
-        assert field.is_required() if name == "root" else field.default == command[name].default
+def test_arguments_of_the_configuration_file_are_the_options():
+    built = cluster.build({"root": "models", "models": ["g2p", "gan"], "body_megabytes": 1})
+    assert built._bound_deployment.init_args == ("models", ServerOptions(models=("g2p", "gan"), body_megabytes=1))
 
 
 def test_replica_needs_the_folder(tmp_path):
-    with pytest.raises(ValueError, match="must exist on every machine. Received: .*nowhere"):
-        cluster.Replica(cluster.Arguments(root=tmp_path / "nowhere"))
+    with pytest.raises(UserError, match="must exist on every machine. Received: .*nowhere"):
+        cluster.Replica(tmp_path / "nowhere", ServerOptions())
 
 
 def test_replica_is_healthy_when_its_models_are_loaded(tmp_path, monkeypatch):
     loaded = threading.Event()
     monkeypatch.setattr(Repository, "update", lambda _: loaded.wait(60))
-    replica = cluster.Replica(cluster.Arguments(root=tmp_path))
+    replica = cluster.Replica(tmp_path, ServerOptions())
     application = replica.__serve_build_asgi_app__()
 
     async def check():
         async with application.router.lifespan_context(application):
             checked = asyncio.create_task(replica.check_health())
-            await asyncio.sleep(3 * cluster.READ_AGAIN_SECONDS)
+            await asyncio.sleep(3 * cluster.HEALTH_SECONDS)
             assert not checked.done()
             loaded.set()
             await asyncio.wait_for(checked, 60)
@@ -281,8 +278,8 @@ def test_replica_is_healthy_when_its_models_are_loaded(tmp_path, monkeypatch):
 
 def test_reading_the_configuration_loads_neither_ray_nor_tensorflow():
     program = "import sys; from keras_refs.serving import cluster; print({'ray', 'tensorflow'} & {*sys.modules})"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert found.stdout == "set()\n"
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert finished.stdout == "set()\n"
 
 
 def test_kserve_manifest_serves_a_committed_model():

@@ -1,4 +1,4 @@
-"""Servers to test with, that listen on this machine."""
+"""Servers for tests, which listen on this machine."""
 
 import contextlib
 import socket
@@ -9,29 +9,29 @@ import uvicorn
 
 
 def wait_until(condition, seconds=60, every=0.05, explain=lambda: ""):
-    """Return when a condition holds, which is looked at every so many seconds."""
+    """Return when a condition holds, which is checked every so many seconds."""
     for _ in range(round(seconds / every)):
         if condition():
             return
         time.sleep(every)
-    raise AssertionError(f"it did not happen within {seconds} s. {explain()}")
+    raise AssertionError(f"not within {seconds} s. {explain()}")
 
 
 def free_port():
-    """Return a port of this machine that nobody listens on."""
-    with socket.socket() as given:
-        given.bind(("127.0.0.1", 0))
-        return given.getsockname()[1]
+    """Return a free port of this machine."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 @contextlib.contextmanager
 def listening(build):
     """Yield the address of a server of the application that a function of its host and port builds."""
-    with socket.socket() as given:
-        given.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{given.getsockname()[1]}"
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
         server = uvicorn.Server(uvicorn.Config(build(address), log_level="error"))
-        thread = threading.Thread(target=server.run, args=([given],))
+        thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
             wait_until(lambda: server.started)

@@ -1,4 +1,4 @@
-"""Whatever a client sends, the answer is either right or says what was wrong; it is never an error of the server's."""
+"""Whatever a client sends, the response is correct or says what is wrong; it is never an internal error."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from keras_refs.serving import Batching, Limits, Repository, application
+from keras_refs.serving import Repository, ServerOptions, application
 from tests.serving import models
 from tests.serving.servers import listening, wait_until
 
@@ -26,12 +26,12 @@ PATHS = [f"/v1/models/{name}:predict" for name in ("numbers", "texts", "numbers/
 def app(folder):
     models.write(folder / "numbers" / "1")
     models.write_texts(folder / "texts" / "1")
-    return application(Repository(folder, batching=Batching()), Limits(body_bytes=100_000))
+    return application(Repository(folder, ServerOptions(body_megabytes=0.1)))
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    # An exception of the server's own is raised here.
+    # The test client raises the server's exceptions.
     with TestClient(app(tmp_path_factory.mktemp("models"))) as client:
         wait_until(lambda: client.get("/health").status_code == 200)
         yield client
@@ -57,10 +57,10 @@ requests = st.dictionaries(
 
 def check(response):
     assert response.status_code in (200, 400, 404, 413)
-    found = response.json()
+    result = response.json()
     if response.status_code != 200:
-        assert isinstance(found["error"], str)
-        assert found["error"]
+        assert isinstance(result["error"], str)
+        assert result["error"]
 
 
 @settings(max_examples=300, **QUIETLY)
@@ -78,7 +78,7 @@ def test_any_json(client, path, request):
     noise=st.binary(max_size=3),
 )
 def test_broken_bodies(client, path, request, end, encoding, noise):
-    """Cut off, in another encoding, with bytes that are no text."""
+    """Truncated, in another encoding, with bytes that are not text."""
     body = json.dumps(request).encode(encoding)
     check(client.post(path, content=body[: round(end * len(body))] + noise))
 
@@ -101,7 +101,7 @@ def test_bodies_that_broke_other_servers(client, body):
     for path in PATHS[:3]:
         response = client.post(path, content=body)
         check(response)
-        # Strings take the surrogate.
+        # The texts accept the surrogate.
         assert response.status_code == 400 or (b"ud800" in body and "texts" in path)
 
 
@@ -111,12 +111,12 @@ def test_a_body_of_100_megabytes_is_refused(client):
     check(response)
 
 
-def test_keeps_to_its_own_description(tmp_path):
-    """By schemathesis: every answer has a status, a form and the headers that the description and HTTP want."""
+def test_conforms_to_its_own_description(tmp_path):
+    """By schemathesis: every response has a status, a schema and headers that the description and HTTP allow."""
     with listening(lambda _: app(tmp_path / "models")) as address:
         command = [sys.executable, "-m", "schemathesis.cli", "run", f"{address}/openapi.json", "--max-examples", "20"]
-        # That the numbers fit a signature is more than the description can say.
+        # The description cannot say that the numbers fit a signature.
         options = ["--generation-deterministic", "--exclude-checks", "positive_data_acceptance", "--no-color"]
-        found = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stdout
-    assert "9/9" in found.stdout
+        result = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout
+    assert "9/9" in result.stdout

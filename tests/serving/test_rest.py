@@ -31,21 +31,21 @@ def inputs(specifications, **body):
     ],
 )
 def test_one_input_in_every_format(body):
-    (found,) = inputs(NUMBERS, **body).values()
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, [[1, 2], [3, 4.5]])
+    (result,) = inputs(NUMBERS, **body).values()
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, [[1, 2], [3, 4.5]])
 
 
 @pytest.mark.parametrize(
     "body", [{"inputs": ONE}, {"instances": [{name: ONE[name][row] for name in ONE} for row in range(2)]}]
 )
 def test_several_inputs_in_both_formats(body):
-    found = inputs(SEVERAL, **body)
-    assert list(found) == list(SEVERAL)
-    assert found["words"].tolist() == [b"a", "é".encode()]
-    assert found["loud"].tolist() == [True, False]
-    assert found["pixels"].dtype == np.uint8
-    np.testing.assert_array_equal(found["pixels"], ONE["pixels"])
+    result = inputs(SEVERAL, **body)
+    assert list(result) == list(SEVERAL)
+    assert result["words"].tolist() == [b"a", "é".encode()]
+    assert result["loud"].tolist() == [True, False]
+    assert result["pixels"].dtype == np.uint8
+    np.testing.assert_array_equal(result["pixels"], ONE["pixels"])
 
 
 @pytest.mark.parametrize("body", [{"instances": [B64]}, {"inputs": {"words": [B64]}}, {"instances": [{"words": B64}]}])
@@ -54,9 +54,9 @@ def test_bytes(body):
 
 
 def test_scalars_in_columnar_format():
-    found = inputs({"seed": tf.TensorSpec([], tf.int64)}, inputs={"seed": 2**60})
-    assert found["seed"].shape == ()
-    assert found["seed"] == 2**60
+    result = inputs({"seed": tf.TensorSpec([], tf.int64)}, inputs={"seed": 2**60})
+    assert result["seed"].shape == ()
+    assert result["seed"] == 2**60
 
 
 def test_an_empty_batch_in_columnar_format():
@@ -64,8 +64,8 @@ def test_an_empty_batch_in_columnar_format():
 
 
 def test_numbers_that_are_not_finite_are_read():
-    found = inputs(NUMBERS, inputs=[[float("nan"), float("-inf")]])["numbers"]
-    np.testing.assert_array_equal(found, [[np.nan, -np.inf]])
+    result = inputs(NUMBERS, inputs=[[float("nan"), float("-inf")]])["numbers"]
+    np.testing.assert_array_equal(result, [[np.nan, -np.inf]])
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_numbers_that_are_not_finite_are_read():
         (b'{"inputs": 1, "signature_name": 3}', "'signature_name' must be a string"),
     ],
 )
-def test_bodies_that_are_none(body, message):
+def test_invalid_bodies(body, message):
     with pytest.raises(rest.RequestError, match=message) as raised:
         rest.read_body(body)
     assert raised.value.status == 400
@@ -104,9 +104,10 @@ def test_bodies_that_are_none(body, message):
         (SEVERAL, {"inputs": {**ONE, "pixels": [[0, 256], [1, 2]]}}, "must be from 0 to 255"),
         (SEVERAL, {"inputs": {**ONE, "pixels": [[0.5, 6], [1, 2]]}}, "holds fractions"),
         (SEVERAL, {"inputs": {**ONE, "loud": [1, 0]}}, "is not a rectangular list of bool"),
-        (SEVERAL, {"inputs": {**ONE, "words": [1, "a"]}}, "something else than strings"),
+        (SEVERAL, {"inputs": {**ONE, "words": [1, "a"]}}, "neither a string nor"),
         (SEVERAL, {"inputs": {**ONE, "words": [["a"], "a"]}}, "different lengths"),
-        (SEVERAL, {"inputs": {**ONE, "words": [{"b64": "?"}, "a"]}}, "no base64"),
+        (SEVERAL, {"inputs": {**ONE, "words": [{"b64": "?"}, "a"]}}, "not valid base64"),
+        (SEVERAL, {"inputs": {**ONE, "words": [{"b64": "é"}, "a"]}}, "not valid base64"),
     ],
 )
 def test_inputs_that_do_not_fit(specifications, body, message):
@@ -122,27 +123,27 @@ OUTPUTS = {
 }
 
 
-def test_answers_in_columnar_format():
-    found = json.loads(rest.write_answer(OUTPUTS, by_rows=False))
-    assert found == {
+def test_responses_in_columnar_format():
+    result = json.loads(rest.write_response(OUTPUTS, by_rows=False))
+    assert result == {
         "outputs": {"score": [0.5, -np.inf], "name": ["a", "é"], "png_bytes": [{"b64": "/w=="}, {"b64": ""}]}
     }
-    assert json.loads(rest.write_answer({"score": OUTPUTS["score"]}, by_rows=False)) == {"outputs": [0.5, -np.inf]}
+    assert json.loads(rest.write_response({"score": OUTPUTS["score"]}, by_rows=False)) == {"outputs": [0.5, -np.inf]}
 
 
-def test_answers_in_row_format():
-    (first, second) = json.loads(rest.write_answer(OUTPUTS, by_rows=True))["predictions"]
+def test_responses_in_row_format():
+    (first, second) = json.loads(rest.write_response(OUTPUTS, by_rows=True))["predictions"]
     assert first == {"score": 0.5, "name": "a", "png_bytes": {"b64": "/w=="}}
     assert second["name"] == "é"
-    assert json.loads(rest.write_answer({"name": OUTPUTS["name"]}, by_rows=True)) == {"predictions": ["a", "é"]}
+    assert json.loads(rest.write_response({"name": OUTPUTS["name"]}, by_rows=True)) == {"predictions": ["a", "é"]}
 
 
 def test_rows_need_as_many_of_each_output():
     with pytest.raises(rest.RequestError, match="different numbers of rows"):
-        rest.write_answer({"one": np.zeros(2), "other": np.zeros(3)}, by_rows=True)
+        rest.write_response({"one": np.zeros(2), "other": np.zeros(3)}, by_rows=True)
 
 
-def test_strings_that_are_no_text_come_as_bytes():
-    assert json.loads(rest.write_answer({"name": np.array([b"\xff"], object)}, by_rows=True)) == {
+def test_strings_that_are_not_utf_8_are_encoded_as_base64():
+    assert json.loads(rest.write_response({"name": np.array([b"\xff"], object)}, by_rows=True)) == {
         "predictions": [{"b64": "/w=="}]
     }
