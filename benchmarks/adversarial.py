@@ -3,13 +3,13 @@
     python benchmarks/adversarial.py
     python benchmarks/adversarial.py --as-printed
 
-The first compares, on the same networks and pictures in one run, `training.AdversarialModel` in the precision that
+The first compares, on the same networks and images in one run, `training.AdversarialModel` in the precision that
 `choose_compute` picks for this machine; the same in float32; the same run eagerly; and the usual example, float32 and
-compiled: two gradient tapes over one pass of both players, whose gradients are applied at the end. All train some steps
-a round, in turns, so that a machine that slows down slows down all; the first round warms up and does not count.
+compiled: two gradient tapes over one pass of both networks, whose gradients are applied at the end. All train some
+steps a round, in turns, so that a machine that slows down slows down all; the first round warms up and does not count.
 
 The second stacks the repaired generator and discriminator in one `compile` with one loss, as listing C4 does, trains
-them so, and measures the pictures as the recipe does its own.
+them so, and compares the generated images with real ones as the recipe does its own.
 """
 
 import argparse
@@ -19,8 +19,19 @@ import time
 import numpy as np
 from hardware import hardware
 
-from keras_refs import commands, evaluation, export, storage, training
-from keras_refs.recipes import gan
+from keras_refs import commands, datasets, evaluation, export, settings, storage, training
+from keras_refs.recipes import gan, image_comparison
+
+
+def compiled(config, data, plan):
+    """Return the recipe's networks in their training step, compiled as a plan says."""
+    steps = len(data.train) // config.training.batch_size
+    with plan.scope():
+        model = gan.build(config, data)
+    generator_optimizer = training.adam(config.training, steps, beta_1=0.5)
+    discriminator_optimizer = training.adam(config.training, steps, beta_1=0.5, use_ema=False)
+    model.compile(generator_optimizer, discriminator_optimizer, jit_compile=plan.jit_compile)
+    return model
 
 
 def two_tapes(generator, discriminator, config, num_classes):
@@ -29,43 +40,44 @@ def two_tapes(generator, discriminator, config, num_classes):
     import tensorflow as tf
 
     cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
-    optimizers = [keras.optimizers.Adam(config.learning_rate, beta_1=0.5) for _ in range(2)]
+    optimizers = [keras.optimizers.Adam(config.training.learning_rate, beta_1=0.5) for _ in range(2)]
 
     @tf.function
     def step(images, classes):
-        latents = tf.random.normal([tf.shape(images)[0], config.latent_dim])
-        drawn = tf.argmax(latents[:, :num_classes], axis=-1)
+        latents = tf.random.normal([tf.shape(images)[0], config.network.latent_dim])
+        generated_classes = tf.argmax(latents[:, :num_classes], axis=-1)
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            made = generator(latents, training=True)
+            generated = generator(latents, training=True)
             real_logits = discriminator({"images": images, "classes": classes}, training=True)
-            made_logits = discriminator({"images": made, "classes": drawn}, training=True)
-            generator_loss = cross_entropy(tf.ones_like(made_logits), made_logits)
+            generated_logits = discriminator({"images": generated, "classes": generated_classes}, training=True)
+            generator_loss = cross_entropy(tf.ones_like(generated_logits), generated_logits)
             discriminator_loss = cross_entropy(tf.ones_like(real_logits), real_logits)
-            discriminator_loss += cross_entropy(tf.zeros_like(made_logits), made_logits)
-        for player, optimizer, tape, loss in zip(
+            discriminator_loss += cross_entropy(tf.zeros_like(generated_logits), generated_logits)
+        for network, optimizer, tape, loss in zip(
             (generator, discriminator),
             optimizers,
             (generator_tape, discriminator_tape),
             (generator_loss, discriminator_loss),
             strict=True,
         ):
-            variables = player.trainable_variables
+            variables = network.trainable_variables
             optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
 
     return step
 
 
-def throughput(recipe, plan, rounds, steps):
-    """Return the rates of all ways in pictures a second, and the ratios of ours to the others."""
-    float32 = training.choose_compute(training.detect_device(), recipe.family, precision="float32", jit="off")
+def throughput(config, data, plan, rounds, steps):
+    """Return the rates of all ways in images a second, and the ratios of ours to the others."""
+    float32 = training.choose_compute(training.detect_device(), "convolutional", precision="float32", jit="off")
+    batch_size = config.training.batch_size
 
     def ours(chosen, eagerly=False):
-        model = recipe.compiled_model(chosen)
+        model = compiled(config, data, chosen)
         model.run_eagerly = eagerly
         return lambda batches: model.fit(batches, verbose=0, shuffle=False)
 
-    model = recipe.compiled_model(float32)
-    example = two_tapes(model.generator, model.discriminator, recipe.config, len(recipe.data.class_names))
+    model = compiled(config, data, float32)
+    example = two_tapes(model.generator, model.discriminator, config, len(data.class_names))
 
     def run_example(batches):
         for images, classes in batches:
@@ -80,37 +92,35 @@ def throughput(recipe, plan, rounds, steps):
     rates = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name, train in ways.items():
-            began = time.perf_counter()
-            train(recipe.training_batches(number * steps, (number + 1) * steps))
-            rates[name].append(steps * recipe.config.batch_size / (time.perf_counter() - began))
-    found = {"pictures_per_second": {name: round(statistics.median(values[1:])) for name, values in rates.items()}}
-    found["ratios"] = {
-        name: round(float(statistics.median(np.divide(rates["ours"], values)[1:])), 2)
-        for name, values in rates.items()
-        if name != "ours"
+            start = time.perf_counter()
+            train(gan.training_batches(data.train, batch_size, 0, number * steps, (number + 1) * steps))
+            rates[name].append(steps * batch_size / (time.perf_counter() - start))
+    ratios = {name: np.divide(rates["ours"], values)[1:] for name, values in rates.items() if name != "ours"}
+    return {
+        "images_per_second": {name: round(statistics.median(values[1:])) for name, values in rates.items()},
+        "ratios": {name: round(float(statistics.median(values)), 2) for name, values in ratios.items()},
     }
-    return found
 
 
-def as_printed(recipe, plan, steps):
-    """Return what generator and discriminator, stacked and trained with one loss, make, next to the test split."""
+def as_printed(config, data, plan):
+    """Return how images of a generator compare with the test split that was trained for an epoch as C4 does it."""
     import keras
     import tensorflow as tf
 
-    model = recipe.compiled_model(plan)
+    model = compiled(config, data, plan)
     stacked = keras.Sequential([model.generator, model.discriminator, keras.layers.Activation("sigmoid")])
-    stacked.compile(keras.optimizers.Adam(recipe.config.learning_rate), "binary_crossentropy")
-    size = recipe.config.batch_size
-    latents = tf.data.Dataset.range(steps).map(
-        lambda step: (tf.random.stateless_normal([size, recipe.config.latent_dim], [0, step]), tf.ones([size, 1]))
+    stacked.compile(keras.optimizers.Adam(config.training.learning_rate), "binary_crossentropy")
+    size, latent_dim = config.training.batch_size, config.network.latent_dim
+    steps = len(data.train) // size
+    batches = tf.data.Dataset.range(steps).map(
+        lambda step: (tf.random.stateless_normal([size, latent_dim], [0, step]), tf.ones([size, 1]))
     )
-    history = stacked.fit(latents, verbose=0)
-    rng = np.random.default_rng(0)
-    draws = rng.normal(size=(recipe.config.samples, recipe.config.latent_dim)).astype("float32")
-    made = export.to_pixels(model.generator.predict(draws, batch_size=500, verbose=0)).numpy()
-    judge = export.SavedFunction(recipe.config.classifier, "features")
-    real, made = (judge.predict(500, images=images)["features"] for images in (recipe.data.test.images, made))
-    return {"steps": steps, "loss": history.history["loss"][-1], **evaluation.generative_metrics(real, made)}
+    history = stacked.fit(batches, verbose=0)
+    latents = gan.draw_latents(config.scoring.samples, latent_dim)
+    images = export.to_pixels(model.generator.predict(latents, batch_size=500, verbose=0)).numpy()
+    classifier = image_comparison.FeatureClassifier(config.scoring.classifier, data)
+    metrics = evaluation.generative_metrics(classifier.features(data.test.images), classifier.features(images))
+    return {"steps": steps, "loss": history.history["loss"][-1], **metrics}
 
 
 def main():
@@ -122,18 +132,19 @@ def main():
     parser.add_argument("--output")
     arguments = parser.parse_args()
     commands.import_tensorflow_quietly()
-    device, found_on = training.detect_device(), hardware()
-    recipe = gan.Recipe(gan.Config(class_conditional=not arguments.as_printed))
-    plan = training.choose_compute(device, recipe.family)
-    print(f"{device.name}, {found_on['cores']} cores. {plan.describe()}")
+    device, machine = training.detect_device(), hardware()
+    config = settings.override(gan.Config(), class_conditional=not arguments.as_printed)
+    data = datasets.load_image_classification(**vars(config.data))
+    plan = training.choose_compute(device, "convolutional")
+    print(f"{device.name}, {machine['cores']} cores. {plan.describe()}")
     if arguments.as_printed:
-        found = as_printed(recipe, plan, recipe.steps_per_epoch)
+        figures = as_printed(config, data, plan)
     else:
-        found = throughput(recipe, plan, arguments.rounds, arguments.steps)
-    for name, value in found.items():
+        figures = throughput(config, data, plan, arguments.rounds, arguments.steps)
+    for name, value in figures.items():
         print(f"{name}: {value}")
     if arguments.output:
-        storage.write_json(arguments.output, {**found_on, **found})
+        storage.write_json(arguments.output, {**machine, **figures})
 
 
 if __name__ == "__main__":

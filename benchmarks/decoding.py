@@ -96,7 +96,7 @@ def main():
     parser.add_argument("--output")
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    sources = datasets.load_transcriptions(arguments.dataset, splits=("test",) * 3).test.sources
+    sources = datasets.load_transcription_split(arguments.dataset).sources
     single, ways = sources[: arguments.single], string_signatures(arguments.folder)
     options = {name: getattr(arguments, name) for name in ("batch_size", "callers", "rounds")}
     rates = {name: throughput(answer, sources, **options) for name, answer in ways.items()}

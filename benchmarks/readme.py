@@ -1,6 +1,6 @@
-"""Write the measured figures into the README and its translation, between their markers.
+"""Write the measured figures into the README, its translation and the page on measurements, between their markers.
 
-python benchmarks/readme.py          writes README.md and README.zh-CN.md
+python benchmarks/readme.py          writes the pages
 python benchmarks/readme.py --check  exits with 1 if one of them says anything else than results/ does
 """
 
@@ -13,7 +13,18 @@ from pathlib import Path
 import results
 
 REPOSITORY = Path(__file__).parents[1]
-READMES = REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md"
+PAGES = {
+    REPOSITORY / "README.md": ("models",),
+    REPOSITORY / "README.zh-CN.md": ("models",),
+    REPOSITORY / "docs" / "guides" / "measurements.md": ("commands", "throughput", "decoding", "serving"),
+}
+"""The marked parts of each page."""
+
+ALONE = (
+    *("conv_classifier", "conv_classifier_long", "adding_problem_400", "g2p_quick"),
+    *("linear_regression", "logistic_regression"),
+)
+"""Rows whose runs had their cores to themselves; the times of the others are upper bounds."""
 
 
 def _measured(name):
@@ -33,15 +44,10 @@ def _cores(numbers):
 def models_table():
     """Return a row for each file of `benchmarks/results.py`."""
     lines = [
-        "| model | parameters | data | score, mean ± deviation (seeds) | to beat | wall time | hardware |",
-        "|---|---|---|---|---|---|---|",
+        "| model | parameters | data | score: mean ± standard deviation (seeds) | to beat | time | cores | processor |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    commands = []
-    for name in results.ROWS:
-        if row := _measured(name):
-            lines.append(_model_row(name, row))
-            commands += [f"# {name}", " ".join(["python -m keras_refs.train", row["recipe"], *row["options"]])]
-    return "\n".join([*lines, "", "```sh", *commands, "```"])
+    return "\n".join([*lines, *(_model_row(name, row) for name in results.ROWS if (row := _measured(name)))])
 
 
 def _model_row(name, row):
@@ -53,22 +59,33 @@ def _model_row(name, row):
     reached = mean <= rival if row.get("lower_is_better") else mean >= rival
     verdict = "" if reached else " (**not reached**)"
     what = f"[{goal['what']}]({goal['source']})" if goal["source"] else goal["what"]
-    cores = sorted({run["cores"] for run in runs})
+    cores = " or ".join(map(str, sorted({run["cores"] for run in runs})))
     return (
         f"| `{name}` | {runs[0]['parameters']:,} | {runs[0]['dataset']} "
         f"| {row['score'][0]} {mean:.4f}{spread} ({len(runs)}) "
         f"| {rival:.4g}, {what}{verdict} "
         f"| {statistics.mean(run['wall_seconds'] for run in runs):.0f} s "
-        f"| {_cores(cores)}, {runs[0]['ran_on']['device']} |"
+        f"| {cores}{'' if name in ALONE else ', shared'} | {runs[0]['ran_on']['device']} |"
     )
+
+
+def commands_list():
+    """Return the command of every row."""
+    commands = []
+    for name, row in results.ROWS.items():
+        commands += [f"# {name}", " ".join(["python -m keras_refs.train", row["recipe"], *row["options"]])]
+    return "\n".join(["```sh", *commands, "```"])
 
 
 def throughput_table():
     """Return the figures of `benchmarks/throughput.py`."""
     measured = _measured("throughput")
-    lines = ["| batch | plain Keras | keras_refs | ratio (lowest and highest round) |", "|---|---|---|---|"]
+    lines = [
+        "| batch | precision | plain Keras, float32 | keras_refs | ratio (lowest and highest round) |",
+        "|---|---|---|---|---|",
+    ]
     lines += [
-        f"| {row['batch_size']} | {row['plain']:,} images/s | {row['ours']:,} images/s "
+        f"| {row['batch_size']} | {row['precision']} | {row['plain']:,} images/s | {row['ours']:,} images/s "
         f"| **{row['ratio']}** ({row['lowest_ratio']} to {row['highest_ratio']}) |"
         for row in measured["rows"]
     ]
@@ -121,29 +138,33 @@ def serving_table():
     return "\n".join(lines)
 
 
-def filled(text):
-    """Return the README's text with every measured part replaced by what `results/` says."""
-    tables = {
-        "models": models_table,
-        "throughput": throughput_table,
-        "decoding": decoding_table,
-        "serving": serving_table,
-    }
-    for name, table in tables.items():
+TABLES = {
+    "models": models_table,
+    "commands": commands_list,
+    "throughput": throughput_table,
+    "decoding": decoding_table,
+    "serving": serving_table,
+}
+
+
+def filled(path):
+    """Return a page's text with every measured part replaced by what `results/` says."""
+    text = path.read_text(encoding="utf-8")
+    for name in PAGES[path]:
         marked = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end of {name} -->)", re.S)
-        text, count = marked.subn(lambda match, table=table: f"{match[1]}{table()}\n{match[2]}", text)
+        text, count = marked.subn(lambda match, name=name: f"{match[1]}{TABLES[name]()}\n{match[2]}", text)
         if count != 1:
-            raise SystemExit(f"Each README must have one part marked {name!r}; found {count}")
+            raise SystemExit(f"{path} must have one part marked {name!r}; it has {count}")
     return text
 
 
 def main():
     """Write or check."""
-    texts = {path: path.read_text(encoding="utf-8") for path in READMES}
+    texts = {path: filled(path) for path in PAGES}
     if sys.argv[1:] == ["--check"]:
-        return int(any(filled(text) != text for text in texts.values()))
+        return int(any(path.read_text(encoding="utf-8") != text for path, text in texts.items()))
     for path, text in texts.items():
-        path.write_text(filled(text), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -1,12 +1,12 @@
 """What the commands share: which recipe a model is of, and how they end."""
 
-import dataclasses
 import os
 import signal
 import sys
 from pathlib import Path
 
-from keras_refs import recipes
+from keras_refs import recipes, settings
+from keras_refs.datasets import catalogue
 from keras_refs.errors import TrainingDivergedError, UserError
 from keras_refs.training import interruption
 
@@ -26,36 +26,46 @@ def read_export(model):
     return folder, card
 
 
-def recipe_on(card, dataset=None, data_dir=None):
-    """Return the recipe a model was trained by, with the settings on its card and, if named, other data.
+def recipe_of(card, dataset=None, data_dir=None):
+    """Return the recipe that trained a model, and its `Config` with the settings on the card and, if named, other data.
 
     Raises:
         UserError: If the card does not fit the recipe, the recipe makes its own data, or there are none of the name.
     """
-    module = recipes.load(card["name"])
-    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in card["settings"].items()}
-    if unknown := settings.keys() - {field.name for field in dataclasses.fields(module.Config)}:
+    recipe = recipes.load(card["name"])
+    values, config = card["settings"], recipe.Config()
+    if unknown := values.keys() - settings.flatten(config).keys():
         raise UserError(
             f"The model card names settings that {card['name']} does not have: {', '.join(sorted(unknown))}. "
             f"Use the model with keras_refs {card['ran_on']['versions']['keras_refs']}."
         )
-    if "dataset" in settings:
+    if "dataset" in values:
         # Where the data lay on the machine that trained is of no use here.
-        settings |= {"data_dir": data_dir, "dataset": dataset or settings["dataset"]}
+        values = {**values, "data_dir": data_dir, "dataset": dataset or values["dataset"]}
     elif dataset or data_dir:
         raise UserError(f"{card['name']} makes its own data; --dataset and --data-dir are not for it.")
-    recipe = module.Recipe(module.Config(**settings))
-    recipe.require_known_data()
-    return recipe
+    config = settings.override(config, **values)
+    require_known_data(config)
+    return recipe, config
 
 
-def run(command, arguments, how_to_resume=()):
+def require_known_data(config):
+    """Check, before TensorFlow is imported, that there is a data set of the name in a recipe's settings.
+
+    Raises:
+        UserError: If there is none; the nearest names are offered.
+    """
+    values = settings.flatten(config)
+    if "dataset" in values:
+        catalogue.data_dir_of(values["dataset"], values["data_dir"])
+
+
+def run(command, arguments):
     """Call a command's function and return the process's exit code, with a sentence in place of a traceback.
 
     Args:
-        command: Function to call.
+        command: Function to call; a note on an exception that it raises is the command line that goes on where it was.
         arguments: Its positional arguments.
-        how_to_resume: A list to which `command` appends the command line that would go on where it is.
 
     Returns:
         0; 1 if a training diverged; 2 for a mistake of the user or a full disk; 128 + signal number if stopped.
@@ -69,21 +79,18 @@ def run(command, arguments, how_to_resume=()):
         return _fail(1, f"Training stopped: {error}. The last good checkpoint is kept; a lower --learning-rate helps.")
     except interruption.Interrupted as interrupted:
         name = signal.Signals(interrupted.signum).name
-        return _fail(128 + interrupted.signum, f"Stopped by {name}. {_go_on(how_to_resume)}")
+        return _fail(128 + interrupted.signum, f"Stopped by {name}. {_go_on(interrupted)}")
     except Exception as error:
-        if not _disk_is_full(error):
+        # TensorFlow reports a full disk as a ResourceExhaustedError of its own.
+        if "No space left on device" not in str(error):
             raise
-        return _fail(2, f"The disk is full; free some space. {_go_on(how_to_resume)}")
+        return _fail(2, f"The disk is full; free some space. {_go_on(error)}")
     return 0
 
 
-def _disk_is_full(error):
-    # TensorFlow reports it as a ResourceExhaustedError of its own.
-    return "No space left on device" in str(error)
-
-
-def _go_on(how_to_resume):
-    return f"To go on: {' '.join(how_to_resume)}" if how_to_resume else "Nothing was begun."
+def _go_on(error):
+    notes = getattr(error, "__notes__", ())
+    return f"To go on: {notes[0]}" if notes else "Nothing was started."
 
 
 def _fail(code, message):

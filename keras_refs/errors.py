@@ -1,7 +1,7 @@
 """The exceptions that commands turn into a sentence and an exit code."""
 
 
-class UserError(ValueError):
+class UserError(Exception):
     """A mistake the user can mend: the message is one sentence that says what was wrong and what is allowed."""
 
 

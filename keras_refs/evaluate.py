@@ -21,7 +21,7 @@ def _prepare(
     data_dir: str | None = None,
     output: Path | None = None,
 ):
-    """Take the command line apart.
+    """Parse the command-line arguments.
 
     Args:
         model: Folder of a SavedModel, or of its versions, of which the newest is taken.
@@ -38,13 +38,13 @@ def _evaluate(model, dataset, data_dir, output):
     folder, card = commands.read_export(model)
     if output is not None and output.exists():
         raise UserError(f"--output {output} exists; name a file that does not.")
-    recipe = commands.recipe_on(card, dataset, data_dir)
+    recipe, config = commands.recipe_of(card, dataset, data_dir)
     commands.import_tensorflow_quietly()
-    scores, _ = recipe.score(folder)
+    scores = recipe.evaluate(folder, config)
     scored_on = dataset or card["dataset"]["name"]
-    print(f"{folder}, {scored_on}, {recipe.scored_on}:\n{recipe.format_scores(scores)}")
+    print(f"{folder}, {scored_on}, {recipe.SCORED_ON}:\n{recipe.format_scores(scores)}")
     if scored_on == card["dataset"]["name"]:
-        print(f"Its model card claims {recipe.headline(card['test'])}.")
+        print(f"Its model card claims {recipe.format_scores(card['test']).splitlines()[-1]}.")
     if output is not None:
         storage.write_json(output, scores)
 

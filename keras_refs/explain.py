@@ -1,5 +1,6 @@
-"""Draw what an exported model looks at: `python -m keras_refs.explain saved_models/conv_classifier`."""
+"""Draw what a model's predictions depend on: `python -m keras_refs.explain saved_models/conv_classifier`."""
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -21,13 +22,13 @@ def _prepare(
     data_dir: str | None = None,
     output: Path = Path("explanations"),
 ):
-    """Take the command line apart.
+    """Parse the command-line arguments.
 
     Args:
         model: Folder of a SavedModel, or of its versions, of which the newest is taken.
-        words: Texts to explain the answers to, for a model that takes texts; by default some of the data's.
+        words: Texts whose predictions to explain, for a model that takes texts; by default some of the data's.
         data_dir: TFDS data folder; by default the package's own for the data sets that come with it.
-        output: Folder of explanations; the pictures go into OUTPUT/NAME/NUMBER, the next free one.
+        output: Folder of explanations; the figures go into OUTPUT/NAME/NUMBER, the next free one.
     """
     return model, words, data_dir, output
 
@@ -36,14 +37,16 @@ def _explain(model, words, data_dir, output):
     from keras_refs import export, storage
 
     folder, card = commands.read_export(model)
-    recipe = commands.recipe_on(card, data_dir=data_dir)
-    if words and not recipe.explains_texts:
-        raise UserError(f"{recipe.name} takes no texts; --words is not for it.")
+    recipe, config = commands.recipe_of(card, data_dir=data_dir)
+    texts = {"texts": words} if "texts" in inspect.signature(recipe.explain).parameters else {}
+    if words and not texts:
+        raise UserError(f"{card['name']} takes no texts; --words is not for it.")
     storage.require_writable(output, "--output")
     commands.import_tensorflow_quietly()
-    with export.new_version(output / recipe.name) as pictures:
-        recipe.explain(folder, pictures.path, words)
-    for path in sorted(pictures.path.iterdir()):
+    with export.unfinished_version(output / card["name"]) as figures:
+        recipe.explain(folder, config, figures, **texts)
+        published = export.publish(figures)
+    for path in sorted(published.iterdir()):
         print(path)
 
 

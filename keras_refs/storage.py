@@ -9,15 +9,16 @@ from pathlib import Path
 from keras_refs.errors import UserError
 
 REQUIRED_BYTES = 100_000_000
-"""Free space a run asks for before it begins; the default run leaves about 10 MB."""
+"""Free space for logs, figures and the export of a run; its checkpoints need more, the larger the model is."""
 
 
-def require_writable(folder, option):
+def require_writable(folder, option, required_bytes=REQUIRED_BYTES):
     """Create a folder and prove that it can be written to and has room.
 
     Args:
         folder: Path of the folder.
         option: The command-line option that names it, for the message.
+        required_bytes: Free space that is needed.
 
     Raises:
         UserError: If it is no folder, cannot be written to, or its disk is nearly full.
@@ -30,9 +31,9 @@ def require_writable(folder, option):
     except OSError as error:
         raise UserError(f"{option} {folder} must be a folder that can be written to: {error.strerror}.") from error
     free = shutil.disk_usage(folder).free
-    if free < REQUIRED_BYTES:
+    if free < required_bytes:
         raise UserError(
-            f"{option} {folder} needs {REQUIRED_BYTES // 10**6} MB of free disk space; "
+            f"{option} {folder} needs {required_bytes // 10**6} MB of free disk space; "
             f"{free // 10**6} MB are left there."
         )
 

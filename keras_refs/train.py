@@ -1,12 +1,11 @@
 """Train a recipe: `python -m keras_refs.train NAME`."""
 
 import dataclasses
-import inspect
 import shlex
 import sys
+import textwrap
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
 
 import tyro
 
@@ -39,43 +38,56 @@ def main(arguments=None):
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments == ["--list"]:
         for name in recipes.NAMES:
-            print(f"{name}\n{_indented(inspect.getdoc(recipes.load(name)))}")
+            print(f"{name}\n{textwrap.indent(recipes.load(name).__doc__, '    ')}")
         return 0
     if not arguments or arguments[0].startswith("-"):
         print(USAGE.format(names=", ".join(recipes.NAMES)), end="")
         return 0 if arguments in (["--help"], ["-h"]) else 2
     name, *options = arguments
-    resume_command = []
-    return commands.run(_train, (name, options, resume_command), resume_command)
+    return commands.run(_train, (name, options))
 
 
-def _train(name, options, resume_command):
+def _train(name, options):
     recipe = recipes.load(name)
     config, folders = _parse(recipe, name, options)
-    task = recipe.Recipe(config)
-    task.require_known_data()
+    commands.require_known_data(config)
     workdir = folders.workdir or _default_workdir(name, folders.resume)
-    resume_command.append(_resume_command(name, options, workdir if folders.workdir is None else None))
     print(f"Run in {workdir}", flush=True)
     commands.import_tensorflow_quietly()
-    metrics = task.train_and_evaluate(workdir, folders.export_dir, folders.resume)
+    from keras_refs import training
+
+    training.check_workdir(workdir, name, config, folders.resume)
+    metrics = training.finished(workdir)
+    if metrics:
+        print("This run is finished.")
+    else:
+        try:
+            metrics = recipe.train_and_evaluate(config, workdir, folders.export_dir, folders.resume)
+        except BaseException as error:
+            error.add_note(_resume_command(name, options, workdir if folders.workdir is None else None))
+            raise
+    _report(recipe, metrics, workdir)
+
+
+def _report(recipe, metrics, workdir):
+    def headline(scores):
+        return recipe.format_scores(scores).splitlines()[-1]
+
     if metrics["cross_validation"]:
-        print(f"In cross-validation: {task.headline(metrics['cross_validation'])}")
+        print(f"In cross-validation: {headline(metrics['cross_validation'])}")
     print(
-        f"{task.scored_on.capitalize()}: {task.headline(metrics['test'])}, after "
+        f"{recipe.SCORED_ON.capitalize()}: {headline(metrics['test'])}, after "
         f"{len(metrics['history'])} epochs and {metrics['seconds']:.0f} s of training (best epoch "
         f"{metrics['best_epoch']}).\nMetrics and figures: {workdir}\nSavedModel: {metrics['export']}"
     )
 
 
 def _parse(recipe, name, options):
-    def both(
-        config: Annotated[recipe.Config, tyro.conf.arg(name="")],
-        folders: Annotated[Folders, tyro.conf.arg(name="")],
-    ):
+    def both(config: recipe.Config = recipe.Config(), folders: Folders = Folders()):  # noqa: B008
         return config, folders
 
-    return tyro.cli(both, prog=f"python -m keras_refs.train {name}", description=recipe.__doc__, args=options)
+    program, flat = f"python -m keras_refs.train {name}", (tyro.conf.OmitArgPrefixes,)
+    return tyro.cli(both, prog=program, description=recipe.__doc__, args=options, config=flat)
 
 
 def _default_workdir(name, resume):
@@ -92,10 +104,6 @@ def _resume_command(name, options, chosen_workdir):
     kept = [option for option in options if option != "--resume"]
     where = ["--workdir", str(chosen_workdir)] if chosen_workdir else []
     return "python -m keras_refs.train " + shlex.join([name, *kept, *where, "--resume"])
-
-
-def _indented(text):
-    return "\n".join(f"    {line}" if line else "" for line in text.splitlines())
 
 
 if __name__ == "__main__":

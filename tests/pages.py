@@ -6,7 +6,7 @@ import shlex
 
 import tyro
 
-from keras_refs import recipes, train
+from keras_refs import recipes, serve, train
 from tests.conftest import REPOSITORY
 
 README = REPOSITORY / "README.md"
@@ -48,8 +48,9 @@ def check_is_accepted(module, *options):
     elif module == "train":
         name, *options = options
         config, _ = train._parse(recipes.load(name), name, options)
-        assert config.epochs >= 1
+        assert config.training.epochs >= 1
+    elif module == "serve":
+        assert str(serve._parse(options).root) == options[0]
     else:
-        given, *_ = tyro.cli(importlib.import_module(f"keras_refs.{module}")._prepare, args=options)
-        folder = given["root"] if module == "serve" else given
-        assert str(folder) == options[0]
+        model, *_ = tyro.cli(importlib.import_module(f"keras_refs.{module}")._prepare, args=options)
+        assert str(model) == options[0]

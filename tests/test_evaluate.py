@@ -17,7 +17,7 @@ COMMITTED = REPOSITORY / "saved_models" / "conv_classifier"
         ([COMMITTED, "--dataset", "fashion_mnits"], "The nearest names are: fashion_mnist."),
         (
             [COMMITTED, "--dataset", "digits", "--data-dir", "DIGITS"],
-            "images must be uint8 pixels (0..255) of shape",
+            "`images` must have the shape (None, 28, 28, 1), None being any length of at least 1.",
         ),
         (
             ["old_card"],

@@ -3,7 +3,8 @@ import re
 
 import pytest
 
-from keras_refs import train
+from keras_refs import settings, train
+from keras_refs.recipes import conv_classifier
 
 SMALL = [
     "conv_classifier",
@@ -94,7 +95,7 @@ def test_mistakes_get_a_sentence_and_exit_code_2(arguments, sentence, tmp_path, 
         ),
         (
             [*SMALL, "--dataset", "digits", "--filters", "4", "4", "4"],
-            "nothing is left of the image after block 2 of 3",
+            "no pixel is left after block 2 of 3",
         ),
         (
             ["linear_regression", "--dataset", "digits"],
@@ -129,21 +130,33 @@ def test_a_full_disk_is_found_before_the_work(monkeypatch, tmp_path, capsys):
 
 
 def test_a_run_is_never_written_over(monkeypatch, tmp_path, capsys):
-    from keras_refs import training
-    from keras_refs.recipes import conv_classifier
-
     monkeypatch.chdir(tmp_path)
-    training.Run("run", "conv_classifier", conv_classifier.Config()).record("a device")
-    before = (tmp_path / "run" / "config.json").read_bytes()
+    (tmp_path / "run").mkdir()
+    content = {"settings": {"recipe": "conv_classifier", **settings.flatten(conv_classifier.Config())}}
+    (tmp_path / "run" / "config.json").write_text(json.dumps(content))
     assert train.main(["conv_classifier", "--workdir", "run"]) == 2
     assert "already holds a run with these settings. Add --resume" in capsys.readouterr().err
-    assert (tmp_path / "run" / "config.json").read_bytes() == before
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.json"]
+    assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads(json.dumps(content))
+
+
+@pytest.mark.parametrize("name", ["checkpoints/model.keras", "notes.txt"])
+def test_a_folder_of_somebody_else_is_left_alone(name, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "mine" / name).write_text("somebody's")
+    assert train.main(["conv_classifier", "--workdir", "mine", "--resume"]) == 2
+    assert "--workdir mine is not empty and holds no run." in capsys.readouterr().err
+    assert (tmp_path / "mine" / name).read_text() == "somebody's"
 
 
 def test_help_and_list(command):
     assert "conv_classifier" in command("train", "--list").stdout
     help_text = command("train", "conv_classifier", "--help").stdout
-    options = re.findall(r"^│ (--[a-z0-9-]+)[^│]*│\n│\s+(\S+)|^│ (--[a-z0-9-]+) .*?  (\S+)", help_text, re.M)
-    assert len(options) >= 25
+    for name in settings.flatten(conv_classifier.Config()):
+        assert f"--{name.replace('_', '-')}" in help_text
+    assert "Peak learning rate: linear warm-up over the first epoch, then cosine decay to zero." in " ".join(
+        help_text.replace("│", " ").split()
+    )
     assert command("train").returncode == 2
     assert command("train", "--help").returncode == 0

@@ -1,4 +1,13 @@
-"""Where examples come from: TFDS data sets in, `tf.data` pipelines out."""
+"""Where examples come from: TFDS data sets in, `tf.data` pipelines out.
+
+Every loader takes the TFDS name of a data set, such as `"fashion_mnist"` or `"emnist/letters"`, and `data_dir`, a TFDS
+data folder: by default the package's own for a bundled data set, else TFDS's default, where TFDS downloads and prepares
+what is not there. Splits are those of TFDS, or slices such as `"train[:80%]"`. A loader raises `UserError` if there is
+no such data set or split, or it has not the features that are needed.
+
+Batches to train on are those of the steps `first_step <= step < last_step`, counted over all epochs. They follow from
+`seed` and the step alone, so that a run that was stopped goes on with the batches of an unbroken run.
+"""
 
 import lazy_loader
 
@@ -6,20 +15,30 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["catalogue", "texts", "transcriptions"],
     submod_attrs={
-        "image_classification": ["ImageDataset", "Split", "load_image_classification", "load_image_split"],
-        "adding_problem": ["AddingProblem", "adding_problem_batches", "make_sequences"],
-        "dates": ["date_formats", "generate_dates"],
-        "calendars": ["Calendar", "load_calendar", "parse_times"],
-        "pipelines": [
-            "bucketed_batches",
+        "base": ["Dataset"],
+        "image_classification": [
+            "ImageDataset",
+            "Split",
             "evaluation_batches",
-            "ordered_batches",
-            "shuffled_batches",
+            "load_image_classification",
+            "load_image_split",
             "training_batches",
         ],
-        "series": ["SeriesDataset", "Windows", "load_series"],
-        "texts": ["NgramTokens", "TextDataset", "Texts", "load_texts"],
-        "transcriptions": ["Symbols", "TranscriptionDataset", "Transcriptions", "load_transcriptions", "to_arrays"],
-        "tables": ["Standardization", "Table", "TableDataset", "load_table"],
+        "adding_problem": ["AddingProblem", "adding_problem_batches", "make_sequences"],
+        "dates": ["date_formats", "generate_dates"],
+        "calendars": ["Calendar", "is_date", "load_calendar", "parse_times"],
+        "pipelines": ["ordered_batches", "shuffled_batches"],
+        "series": ["SeriesDataset", "SeriesEncoder", "Windows", "load_series"],
+        "texts": ["NgramTokens", "TextDataset", "Texts", "load_texts", "text_batches"],
+        "transcriptions": [
+            "Symbols",
+            "TranscriptionDataset",
+            "Transcriptions",
+            "bucketed_batches",
+            "load_transcription_split",
+            "load_transcriptions",
+            "teacher_forcing",
+        ],
+        "tables": ["Table", "TableDataset", "fit_scaler", "load_table", "standardize", "unstandardize"],
     },
 )

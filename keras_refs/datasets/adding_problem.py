@@ -1,4 +1,4 @@
-"""The adding problem: made as it is needed, so that no example comes twice.
+"""The adding problem: sequences are generated as they are needed, so that none is seen twice.
 
 Source: Hochreiter & Schmidhuber 1997, "Long short-term memory", experiment 4, in the form that Martens & Sutskever 2011
 and others use: values in [0, 1], one marked in each half.
@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
+from keras_refs.datasets.base import Dataset, Examples
 from keras_refs.datasets.pipelines import without_autotune
 
 CITATION = """@article{hochreiter1997long,
@@ -21,54 +22,52 @@ CITATION = """@article{hochreiter1997long,
   year={1997}
 }"""
 
-# No seed of a training reaches it.
+# Greater than any seed of a training run.
 _HELD_OUT_SEED = 2**31
 
 
 @dataclasses.dataclass(frozen=True)
-class Sequences:
-    """Sequences float32 `(examples, length, 2)`, and the sums to tell, float32 `(examples, 1)`."""
+class Sequences(Examples):
+    """Sequences float32 `(examples, length, 2)`, and the sums to predict, float32 `(examples, 1)`."""
 
     sequences: np.ndarray
     sums: np.ndarray
 
-    def __len__(self):
-        return len(self.sums)
 
-
-@dataclasses.dataclass(frozen=True)
-class AddingProblem:
-    """The sequences of one length; `train` has a length and no examples."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AddingProblem(Dataset):
+    """The sequences of one length; `train` has a length and no examples: `adding_problem_batches` generates them."""
 
     length: int
-    train: range
-    validation: Sequences
-    test: Sequences
     name: str = "adding_problem"
     homepage: str = "https://doi.org/10.1162/neco.1997.9.8.1735"
     citation: str = CITATION
 
     @classmethod
-    def of(cls, length, train_examples, test_examples=2000):
-        """Make the validation and test sequences, the same for every seed of a training."""
-        held_out = [
-            Sequences(*(tensor.numpy() for tensor in make_sequences(test_examples, length, (_HELD_OUT_SEED, part))))
-            for part in range(2)
-        ]
-        return cls(length, range(train_examples), *held_out)
+    def of(cls, length, examples_per_epoch, test_examples=2000):
+        """Generate sequences to validate on, and as many others to score on, the same for every seed of a training run.
+
+        A sequence has `length` steps, at least 2; `train` has the length `examples_per_epoch`.
+        """
+
+        def held_out(part):
+            sequences, sums = make_sequences(test_examples, length, (_HELD_OUT_SEED, part))
+            return Sequences(sequences.numpy(), sums.numpy())
+
+        return cls(length=length, train=range(examples_per_epoch), validation=held_out(0), test=held_out(1))
 
 
 def make_sequences(examples, length, seeds):
     """Return sequences and the sum of the two values that are marked in each.
 
     Args:
-        examples: How many.
-        length: Steps of each, at least 2.
-        seeds: Two integers; the same ones make the same sequences.
+        examples: Number of sequences.
+        length: Steps per sequence, at least 2.
+        seeds: Two integers, from which the sequences follow.
 
     Returns:
         `(sequences, sums)`: float32 `(examples, length, 2)`, a value in [0, 1) and a mark, 1 at one step of each half
-        and 0 elsewhere; and float32 `(examples, 1)`. Whoever always answers 1 has a mean squared error of 1/6.
+        and 0 elsewhere; and float32 `(examples, 1)`. The best constant prediction, 1, has a mean squared error of 1/6.
     """
     value_seed, first_seed, second_seed = tf.unstack(tf.random.experimental.stateless_split(seeds, 3))
     values = tf.random.stateless_uniform([examples, length], value_seed)

@@ -6,37 +6,25 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.opening import open_builder, open_split, wrong_kind
-from keras_refs.datasets.pipelines import without_autotune
+from keras_refs.datasets.base import Dataset, Examples
+from keras_refs.datasets.catalogue import open_builder, open_split, wrong_kind
+from keras_refs.datasets.pipelines import ordered_batches, shuffled_batches, without_autotune
 from keras_refs.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Split:
+class Split(Examples):
     """Examples of one split: `images` uint8 `(examples, height, width, channels)`, `labels` int64 `(examples,)`."""
 
     images: np.ndarray
     labels: np.ndarray
 
-    def __len__(self):
-        return len(self.labels)
 
-    def take(self, indices):
-        """Return the split of the examples at these indices."""
-        return Split(self.images[indices], self.labels[indices])
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageDataset(Dataset):
+    """A data set's images, a `Split` each for training, validation and test, and what its metadata say of it."""
 
-
-@dataclasses.dataclass(frozen=True)
-class ImageDataset:
-    """A data set's three splits and what its metadata say of it."""
-
-    name: str
-    train: Split
-    validation: Split
-    test: Split
     class_names: tuple[str, ...]
-    citation: str
-    homepage: str
 
     @property
     def image_shape(self):
@@ -45,86 +33,72 @@ class ImageDataset:
 
 
 def load_image_classification(
-    name, data_dir=None, train_split="train", test_split="test", validation_fraction=0.05, image_size=0
+    dataset, data_dir=None, train_split="train", test_split="test", validation_fraction=0.05, image_size=0
 ):
-    """Load an image-classification data set.
+    """Load an `ImageDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
-    Args:
-        name: TFDS name. Bundled sets are read from the package; others from `data_dir`, where TFDS downloads
-            and prepares them first if they are not there.
-        data_dir: TFDS data folder; TFDS's default if `None`.
-        train_split: TFDS split or slice to train on, such as `"train[:80%]"`.
-        test_split: TFDS split or slice to score on.
-        validation_fraction: Share of the training split that is cut off for validation, in (0, 1). Which
-            examples is fixed, so that runs with different seeds stay comparable.
-        image_size: Height and width in pixels to resize to; 0 keeps the data set's own size.
-
-    Returns:
-        An `ImageDataset`.
+    The TFDS set has an image and a class label. `validation_fraction`, in (0, 1), of the training split is held out for
+    validation; which examples is fixed, so that runs with different seeds stay comparable. Images are resized to the
+    height and width `image_size`, in pixels; 0 keeps the data set's own size.
 
     Raises:
-        UserError: If there is no such data set or split, it has no image or class label, its images differ in
-            size and no `image_size` is given, or it is too small to be split.
+        UserError: Also if the images differ in size and no `image_size` is given, or there are too few to be split.
     """
-    read, class_names, info = _open(name, data_dir, image_size)
+    builder, read, class_names = _open(dataset, data_dir, image_size)
     train, test = read(train_split), read(test_split)
     order = np.random.default_rng(0).permutation(len(train))
     held_out = round(len(train) * validation_fraction)
     if not 0 < held_out < len(train):
         raise UserError(
-            f"The split {train_split!r} of {name!r} has {len(train)} examples, too few to cut off "
+            f"The split {train_split!r} of {dataset!r} has {len(train)} examples, too few to cut off "
             f"{validation_fraction:.0%} for validation."
         )
-    return ImageDataset(
-        name=name,
-        train=train.take(order[held_out:]),
-        validation=train.take(order[:held_out]),
-        test=test,
-        class_names=class_names,
-        citation=info.citation,
-        homepage=info.homepage,
-    )
+    splits = train.take(order[held_out:]), train.take(order[:held_out]), test
+    return ImageDataset.from_builder(dataset, builder, splits, class_names=class_names)
 
 
-def load_image_split(name, data_dir=None, split="test", image_size=0):
-    """Load one split of an image-classification data set.
-
-    Arguments and errors are those of `load_image_classification`.
-
-    Returns:
-        `(split, class_names)`, a `Split` and a tuple of strings.
-    """
-    read, class_names, _ = _open(name, data_dir, image_size)
+def load_image_split(dataset, data_dir=None, split="test", image_size=0):
+    """Load one split with what `load_image_classification` takes; return a `Split` and the tuple of class names."""
+    _, read, class_names = _open(dataset, data_dir, image_size)
     return read(split), class_names
 
 
+def training_batches(split, num_classes, batch_size, seed, first_step, last_step, horizontal_flip=False, shift=0):
+    """Return the shuffled, augmented batches of a `Split`, with the other arguments of `shuffled_batches`.
+
+    With `horizontal_flip` an image is flipped with p = 0.5; `shift` is the maximum random translation in pixels along
+    each axis, and what comes in at the border is black.
+
+    Returns:
+        A `tf.data.Dataset` of `(images, targets)`: uint8 `(batch_size, height, width, channels)` and float32
+        one-hot `(batch_size, num_classes)`.
+    """
+
+    def augment(seeds, images, labels):
+        if horizontal_flip or shift:
+            images = _flip_and_shift(images, seeds, horizontal_flip, shift)
+        return images, tf.one_hot(labels, num_classes)
+
+    return shuffled_batches((split.images, split.labels), batch_size, seed, first_step, last_step, augment)
+
+
+def evaluation_batches(split, num_classes, batch_size):
+    """Return `(images, targets)` of every example once, in order; the last batch may be smaller."""
+    return ordered_batches(
+        (split.images, split.labels), batch_size, lambda images, labels: (images, tf.one_hot(labels, num_classes))
+    )
+
+
 def _open(name, data_dir, image_size):
-    """Return a function that reads a split, the class names and TFDS's `DatasetInfo`."""
-    builder = open_builder(name, data_dir, require=_image_and_label)
-    image_key, label_key = _image_and_label(builder)
+    """Return the builder, a function that reads a split, and the class names."""
+    builder, (image_key, label_key) = open_builder(name, data_dir, _image_and_label)
     height, width, channels = builder.info.features[image_key].shape
     if image_size:
         height = width = image_size
     if None in (height, width):
         raise UserError(f"The images of {name!r} differ in size: say with --image-size what to resize them to.")
-    read = _reader(builder, image_key, label_key, (height, width, channels or 3))
-    return read, tuple(builder.info.features[label_key].names), builder.info
+    shape = height, width, channels or 3
 
-
-def _image_and_label(builder):
-    features = builder.info.features
-    kinds = {"image": tfds.features.Image, "label": tfds.features.ClassLabel}
-    found = []
-    for usual_name, kind in kinds.items():
-        keys = [key for key, feature in features.items() if type(feature) is kind]
-        if not keys:
-            needs = "image classification needs an Image and a ClassLabel feature"
-            raise wrong_kind(builder, f"has no {usual_name}: {needs}")
-        found.append(usual_name if usual_name in keys else keys[0])
-    return found
-
-
-def _reader(builder, image_key, label_key, shape):
     def example(features):
         image = features[image_key]
         if image.shape != shape:
@@ -137,4 +111,39 @@ def _reader(builder, image_key, label_key, shape):
         images, labels = next(iter(without_autotune(examples)))
         return Split(images.numpy(), labels.numpy())
 
-    return read
+    return builder, read, tuple(builder.info.features[label_key].names)
+
+
+def _image_and_label(builder):
+    """Return the names of the image and of its class; of several the usual one, or else the first."""
+    keys = []
+    for usual_name, kind in (("image", tfds.features.Image), ("label", tfds.features.ClassLabel)):
+        names = [key for key, feature in builder.info.features.items() if type(feature) is kind]
+        if not names:
+            needs = "image classification needs an Image and a ClassLabel feature"
+            raise wrong_kind(builder, f"has no {usual_name}: {needs}")
+        keys.append(usual_name if usual_name in names else names[0])
+    return keys
+
+
+def _flip_and_shift(images, seed, horizontal_flip, shift):
+    """Mirror and move every image by its own draw, in one projective transform for the whole batch."""
+    batch_size, (height, width) = tf.shape(images)[0], images.shape[1:3]
+    flip_seed, row_seed, column_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+    is_mirrored = tf.random.stateless_uniform([batch_size], flip_seed) < (0.5 if horizontal_flip else 0.0)
+    mirrored = tf.cast(is_mirrored, tf.float32)
+    rows, columns = (
+        tf.cast(tf.random.stateless_uniform([batch_size], key, -shift, shift + 1, tf.int32), tf.float32)
+        for key in (row_seed, column_seed)
+    )
+    zeros, ones = tf.zeros([batch_size]), tf.ones([batch_size])
+    # The transform maps output to input coordinates: column -> scale * column + offset.
+    scale, offset = 1 - 2 * mirrored, mirrored * (width - 1) + columns
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=tf.stack([scale, zeros, offset, zeros, ones, rows, zeros, zeros], axis=1),
+        output_shape=[height, width],
+        fill_value=0.0,
+        interpolation="NEAREST",
+        fill_mode="CONSTANT",
+    )

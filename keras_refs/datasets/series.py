@@ -1,109 +1,195 @@
-"""Series of numbers in time, and the windows that forecasts are learned from."""
+"""Series of numbers in time: the windows to forecast from, what a network reads of them, and what it outputs."""
 
 import dataclasses
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from sklearn.preprocessing import StandardScaler
 
-from keras_refs.datasets.calendars import parse_times
-from keras_refs.datasets.opening import open_builder, open_split, wrong_kind
+from keras_refs.datasets.base import Dataset, Examples
+from keras_refs.datasets.calendars import TIME, Calendar, is_time, load_calendar, parse_times
+from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all, require_none
+from keras_refs.datasets.tables import fit_scaler, standardize
 from keras_refs.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Windows:
+class Windows(Examples):
     """Examples of a forecast, in order of time.
 
     Attributes:
-        values: float32 `(examples, window, columns)`, what was measured.
+        values: float32 `(examples, window, columns)`, the past.
         times: int64 `(examples,)`, the first step to forecast, in hours since 1970-01-01T00:00 of the local clock.
-        targets: float32 `(examples, horizon)`, what came next of the column to forecast.
+        targets: float32 `(examples, horizon)`, the steps to forecast of the target's column.
     """
 
     values: np.ndarray
     times: np.ndarray
     targets: np.ndarray
 
-    def __len__(self):
-        return len(self.targets)
+    @property
+    def iso_times(self):
+        """The times as strings, such as `2014-12-25T18:00`, `(examples,)`."""
+        return _iso(self.times)
 
-    def take(self, positions):
-        """Return the windows at a slice of positions."""
-        return Windows(self.values[positions], self.times[positions], self.targets[positions])
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeriesDataset(Dataset):
+    """The `Windows` of a series by split, what its metadata say of it, and the calendar of its times.
+
+    A window belongs to the split that all steps to forecast lie in; it may begin in the split before.
+    """
+
+    value_names: tuple[str, ...]
+    target: str
+    calendar: Calendar
+
+    @property
+    def target_column(self):
+        """Index of the target among the columns."""
+        return self.value_names.index(self.target)
 
 
 @dataclasses.dataclass(frozen=True)
-class SeriesDataset:
-    """The windows of a series by split, and what its metadata say of it.
+class SeriesEncoder:
+    """What a network reads of a window, and what its outputs mean, as measured in the training windows.
 
-    A window belongs to the split that all it forecasts lies in; it may begin in the split before.
+    It reads the standardised window, and at every reading the calendar of the first step to forecast. It outputs the
+    residual of the seasonal-naive forecast, which repeats the last season, in units of that residual's root mean
+    square: where nothing else is predictable, the right output is 0.
+
+    Attributes:
+        calendar: The `Calendar`.
+        season: Seasonal period in steps.
+        steps_per_reading: Steps of the series that the network reads at once.
+        scaler: Means and standard deviations of the columns, a fitted `StandardScaler`.
+        target_column: Index of the target among the columns.
+        last_season: Indices of the steps of a window that the seasonal-naive forecast repeats, `(horizon,)`.
+        residual_scale: Root mean square of the residuals, float32; 1 for a perfectly seasonal series.
     """
 
-    name: str
-    train: Windows
-    validation: Windows
-    test: Windows
-    value_names: tuple[str, ...]
-    citation: str
-    homepage: str
+    calendar: Calendar
+    season: int
+    steps_per_reading: int
+    scaler: StandardScaler
+    target_column: int
+    last_season: np.ndarray
+    residual_scale: np.float32
+
+    @classmethod
+    def fit(cls, data, season, steps_per_reading=1):
+        """Return the encoder of the training windows of a `SeriesDataset`; see the class for the numbers.
+
+        `season` is at most a window, and a window is a multiple of `steps_per_reading`.
+        """
+        train, column = data.train, data.target_column
+        window, horizon = train.values.shape[1], train.targets.shape[1]
+        last_season = window - season + np.arange(horizon) % season
+        residuals = train.targets - train.values[:, last_season, column]
+        return cls(
+            calendar=data.calendar,
+            season=season,
+            steps_per_reading=steps_per_reading,
+            scaler=fit_scaler(train.values),
+            target_column=column,
+            last_season=last_season,
+            # The mean stays: an output of 0 is to be the seasonal-naive forecast.
+            residual_scale=np.float32(np.sqrt(np.mean(np.square(residuals, dtype="float64"))) or 1),
+        )
+
+    def inputs(self, values, times):
+        """Return what the network reads, float32 `(batch, readings, features)`.
+
+        Args:
+            values: Raw windows, float32 `(batch, window, columns)`.
+            times: The first step to forecast, int64 hours `(batch,)`.
+        """
+        readings = values.shape[1] // self.steps_per_reading
+        features = self.steps_per_reading * values.shape[2]
+        series = tf.reshape(standardize(values, self.scaler), [-1, readings, features])
+        calendar = self.calendar.features(times)[:, tf.newaxis]
+        return tf.concat([series, tf.repeat(calendar, readings, axis=1)], axis=2)
+
+    def naive(self, values):
+        """Return the seasonal-naive forecasts from raw windows, float32 `(batch, horizon)`."""
+        return tf.gather(values[:, :, self.target_column], self.last_season, axis=1)
+
+    def targets(self, values, targets):
+        """Return what the network is to output, float32 `(batch, horizon)`, for raw windows and raw targets."""
+        return (targets - self.naive(values)) / self.residual_scale
+
+    def forecast(self, network, values, times):
+        """Return the forecasts of a network from `inputs` to residuals, float32 `(batch, horizon)`.
+
+        `values` and `times` are those of `inputs`; the forecasts are in units of the data.
+        """
+        residuals = network(self.inputs(values, times), training=False)
+        return self.naive(values) + self.residual_scale * residuals
 
 
 def load_series(
-    name, data_dir, target, window, horizon, longest_step, validation_fraction, train_split="train", test_split="test"
+    dataset,
+    data_dir,
+    target,
+    window,
+    horizon,
+    longest_step,
+    validation_fraction,
+    train_split="train",
+    test_split="test",
+    holidays="",
+    hourly=False,
 ):
-    """Load a series and cut it into windows.
+    """Load a `SeriesDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
     Args:
-        name: TFDS name of a data set with a text, the time of an example in ISO 8601, and numbers: one feature, a
-            scalar or a vector. The examples must be in order of time.
-        data_dir: TFDS data folder; the package's own for a bundled set, else TFDS's default, if `None`.
-        target: Name of the number to forecast.
-        window: Steps to forecast from.
+        dataset: A data set with a text, the time of an example in ISO 8601, and numbers: one feature, a scalar or a
+            vector. The examples must be in order of time.
+        data_dir: TFDS data folder.
+        target: Name of the column to forecast.
+        window: Length of the window to forecast from, in steps.
         horizon: Steps to forecast.
-        longest_step: Hours that may lie between two examples; more are a gap.
-        validation_fraction: Share of the training split, its end, that is held out.
+        longest_step: Maximum number of hours between two examples; more are a gap.
+        validation_fraction: Fraction of the training split, its end, that is held out.
         train_split: TFDS split or slice to train on.
         test_split: TFDS split or slice to score on; it must follow on the other.
-
-    Returns:
-        A `SeriesDataset`.
+        holidays: Whose holidays the calendar has, see `load_calendar`.
+        hourly: Whether the calendar has the hour of the day.
 
     Raises:
-        UserError: If there is no such data set, split or number, it is of another kind or too short, or it has gaps
-            or values that are no numbers.
+        UserError: Also if there is no such column or calendar, the series is too short, or it has gaps, times that do
+            not exist, or values that are not finite.
     """
-    builder = open_builder(name, data_dir, require=_keys)
-    names = _value_names(builder)
+    calendar = load_calendar(holidays, hourly)
+    builder, keys = open_builder(dataset, data_dir, _keys)
+    names = _value_names(builder, keys[1])
     if target not in names:
         raise UserError(f"--target must be one of {', '.join(names)}. Received: {target}")
-    parts = [_read(builder, split) for split in (train_split, test_split)]
+    parts = [_read(builder, keys, split) for split in (train_split, test_split)]
     times, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    _require_no_gap(name, times, longest_step)
-    _require_finite(name, times, values, names)
+    _check(dataset, times, values, names, longest_step)
     first_of_test = len(parts[0][0])
     first_of_validation = round(first_of_test * (1 - validation_fraction))
-    for part, length in (("training", first_of_validation), ("validation", first_of_test - first_of_validation)):
-        needed = horizon + window * (part == "training")
-        if length < needed:
-            raise UserError(
-                f"The {part} part of the data set {name!r} has {length} steps; --window {window} and --horizon "
-                f"{horizon} need {needed} there."
-            )
-    if len(times) - first_of_test < horizon:
-        raise UserError(f"The split {test_split!r} of the data set {name!r} has fewer than --horizon {horizon} steps.")
+    lengths = first_of_validation, first_of_test - first_of_validation, len(times) - first_of_test
+    _require_long_enough(dataset, lengths, window, horizon)
     windows = _cut(times, values, names.index(target), window, horizon)
     # The first step that window number i forecasts is step i + window of the series.
     validation, test = (max(0, step - window) for step in (first_of_validation, first_of_test))
-    return SeriesDataset(
-        name=name,
-        train=windows.take(slice(0, validation - horizon + 1)),
-        validation=windows.take(slice(validation, test - horizon + 1)),
-        test=windows.take(slice(test, None)),
-        value_names=names,
-        citation=builder.info.citation,
-        homepage=builder.info.homepage,
+    slices = slice(0, validation - horizon + 1), slice(validation, test - horizon + 1), slice(test, None)
+    return SeriesDataset.from_builder(
+        dataset, builder, map(windows.take, slices), value_names=names, target=target, calendar=calendar
     )
+
+
+def _require_long_enough(dataset, lengths, window, horizon):
+    needed = {"training": window + horizon, "validation": horizon, "test": horizon}
+    for (part, steps), length in zip(needed.items(), lengths, strict=True):
+        if length < steps:
+            raise UserError(
+                f"The {part} part of the data set {dataset!r} has {length} steps; --window {window} and --horizon "
+                f"{horizon} need {steps} there."
+            )
 
 
 def _cut(times, values, target, window, horizon):
@@ -118,56 +204,49 @@ def _cut(times, values, target, window, horizon):
 
 def _keys(builder):
     """Return the names of the time and of the numbers."""
-    features = builder.info.features
-    times = [key for key, feature in features.items() if isinstance(feature, tfds.features.Text)]
-    values = [
-        key
-        for key, feature in features.items()
-        if feature.shape is not None and len(feature.shape) <= 1 and np.issubdtype(feature.np_dtype, np.floating)
-    ]
-    if len(times) != 1 or len(values) != 1:
-        raise wrong_kind(builder, "is no series of one text, the time, and one number or vector of numbers")
-    return times[0], values[0]
+
+    def has_values(feature):
+        shape = feature.shape
+        return shape is not None and len(shape) <= 1 and np.issubdtype(feature.np_dtype, np.floating)
+
+    complaint = "is no series of one text, the time, and one number or vector of numbers"
+    return one_of_each(builder, complaint, lambda feature: isinstance(feature, tfds.features.Text), has_values)
 
 
-def _value_names(builder):
-    _, key = _keys(builder)
+def _value_names(builder, key):
     shape = builder.info.features[key].shape
     return tuple((builder.info.metadata or {}).get("value_names") or map(str, range(shape[0]))) if shape else (key,)
 
 
-def _read(builder, split):
+def _read(builder, keys, split):
     """Return the times, int64 hours, and the values, float32 `(steps, columns)`, of a split."""
-    time_key, value_key = _keys(builder)
-    dataset = open_split(builder, split)
-    examples = dataset.batch(max(1, dataset.cardinality().numpy())).get_single_element()
-    try:
-        times = parse_times(examples[time_key]).numpy()
-    except tf.errors.InvalidArgumentError as error:
-        raise UserError(f"In the data set {builder.name!r} {error.message.splitlines()[-1]}") from error
-    return times, examples[value_key].numpy().astype("float32").reshape(len(times), -1)
+    examples = read_all(builder, split)
+    strings, values = examples[keys[0]], examples[keys[1]].numpy().astype("float32")
+    bad = strings.numpy()[~is_time(strings).numpy()]
+    require_none(builder.name, bad, f"times that are not {TIME}", lambda time: repr(time.decode(errors="replace")))
+    return parse_times(strings).numpy(), values.reshape(len(values), -1)
 
 
-def _require_no_gap(name, times, longest_step):
+def _iso(times):
+    return np.datetime_as_string(times.astype("datetime64[h]"), unit="m")
+
+
+def _check(dataset, times, values, names, longest_step):
+    """Refuse gaps between the times, and values that are not finite."""
+    iso = _iso(times)
     steps = np.diff(times)
-    bad = np.flatnonzero((steps <= 0) | (steps > longest_step))
-    if len(bad):
-        raise UserError(
-            f"The data set {name!r} has {len(bad)} gaps or steps back in time; the first is from "
-            f"{_written(times[bad[0]])} to {_written(times[bad[0] + 1])}. Every step must be later than the one "
-            f"before, by at most {longest_step} hours."
-        )
-
-
-def _require_finite(name, times, values, names):
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        step, column = bad[0]
-        raise UserError(
-            f"The data set {name!r} has {len(bad)} values that are no finite numbers; the first is {names[column]!r} "
-            f"at {_written(times[step])}."
-        )
-
-
-def _written(hours):
-    return str(np.datetime64(int(hours), "h")) + ":00"
+    require_none(
+        dataset,
+        np.flatnonzero((steps <= 0) | (steps > longest_step)),
+        "gaps or steps back in time",
+        lambda step: (
+            f"from {iso[step]} to {iso[step + 1]}. Every step must be later than the one before, by at most "
+            f"{longest_step} hours"
+        ),
+    )
+    require_none(
+        dataset,
+        np.argwhere(~np.isfinite(values)),
+        "values that are no finite numbers",
+        lambda position: f"{names[position[1]]!r} at {iso[position[0]]}",
+    )

@@ -1,112 +1,75 @@
-"""Texts and their classes, and the tokens a network reads."""
+"""Texts and their classes, the tokens that a network reads, and batches of them to train on."""
 
 import collections
 import dataclasses
+import itertools
+import re
+import textwrap
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.opening import open_builder, open_split, wrong_kind
+from keras_refs.datasets.base import Dataset, Examples
+from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
+from keras_refs.datasets.pipelines import shuffled_batches
 
 PADDING, UNKNOWN = 0, 1
-# Of a character in Unicode, so that three fit into 63.
+# Bits of a Unicode code point: three fit into an int64.
 _BITS = 21
 _SPACE = ord(" ")
 
 
 @dataclasses.dataclass(frozen=True)
-class Texts:
+class Texts(Examples):
     """Texts, and their classes int64 `(examples,)`."""
 
     texts: tuple[str, ...]
     labels: np.ndarray
 
-    def __len__(self):
-        return len(self.labels)
-
     def pieces(self, length):
-        """Return these texts cut between words into pieces of at most `length` characters.
+        """Return these texts cut between words into pieces of at most `length` characters, to score on.
 
-        A longer word makes a piece of its own, and what remains of a text is left out if it is under half as long.
+        No character is in two pieces. A word longer than that is a piece of its own; the last piece of a text is left
+        out if it is shorter than half of `length`.
         """
-        cut, labels = [], []
-        for text, label in zip(self.texts, self.labels, strict=True):
-            lines = []
-            for word in text.split():
-                if lines and len(lines[-1]) + 1 + len(word) <= length:
-                    lines[-1] += " " + word
-                else:
-                    lines.append(word)
-            kept = [line for line in lines if line is not lines[-1] or len(line) >= length / 2]
-            cut += kept
-            labels += [label] * len(kept)
-        return Texts(tuple(cut), np.array(labels, np.int64))
 
+        def cut(text):
+            lines = textwrap.wrap(text, length, break_long_words=False, break_on_hyphens=False)
+            return lines[:-1] if lines and len(lines[-1]) < length / 2 else lines
 
-@dataclasses.dataclass(frozen=True)
-class TextDataset:
-    """Texts by split, and what their metadata say of them."""
+        return self._cut(cut)
 
-    name: str
-    train: Texts
-    validation: Texts
-    test: Texts
-    class_names: tuple[str, ...]
-    citation: str
-    homepage: str
+    def from_every_word(self, length):
+        """Return what follows from each word of these texts on, at most `length` characters, to train on.
 
+        These examples overlap. Words too near to the end of a text, with fewer than `length // 2` characters from there
+        on, begin none, except for the first word.
+        """
 
-def load_texts(name, data_dir=None, splits=("train", "validation", "test")):
-    """Load texts with classes.
+        def cut(text):
+            starts = [word.start() for word in re.finditer(r"\S+", text)]
+            return [text[start : start + length] for start in starts if start == 0 or len(text) - start >= length // 2]
 
-    Args:
-        name: TFDS name of a data set with one text and one class label.
-        data_dir: TFDS data folder; the package's own for a bundled set, else TFDS's default, if `None`.
-        splits: TFDS splits or slices to train on, to validate on and to score on.
+        return self._cut(cut)
 
-    Returns:
-        A `TextDataset`.
-
-    Raises:
-        UserError: If there is no such data set or split, or it is of another kind.
-    """
-    builder = open_builder(name, data_dir, require=_keys)
-    text_key, label_key = _keys(builder)
-    parts = []
-    for split in splits:
-        dataset = open_split(builder, split)
-        examples = dataset.batch(max(1, dataset.cardinality().numpy())).get_single_element()
-        texts = tuple(text.decode("utf-8", "replace") for text in examples[text_key].numpy())
-        parts.append(Texts(texts, examples[label_key].numpy().astype("int64")))
-    return TextDataset(
-        name, *parts, tuple(builder.info.features[label_key].names), builder.info.citation, builder.info.homepage
-    )
-
-
-def _keys(builder):
-    """Return the names of the text and of its class."""
-    features = builder.info.features
-    keys = [
-        [key for key, feature in features.items() if isinstance(feature, kind)]
-        for kind in (tfds.features.Text, tfds.features.ClassLabel)
-    ]
-    # A class label is no text to TFDS, but a subclass of the same.
-    keys[0] = [key for key in keys[0] if key not in keys[1]]
-    if [len(found) for found in keys] != [1, 1]:
-        raise wrong_kind(builder, "has not one text and one class label")
-    return keys[0][0], keys[1][0]
+    def _cut(self, cut):
+        """Return the parts of every text that a function of it returns, each with the class of its text."""
+        parts = [cut(" ".join(text.split())) for text in self.texts]
+        counts = np.array(list(map(len, parts)), np.int64)
+        return Texts(tuple(itertools.chain.from_iterable(parts)), np.repeat(self.labels, counts))
 
 
 @dataclasses.dataclass(frozen=True)
 class NgramTokens:
-    """Turns texts into tokens, one a character: that character with the `n - 1` before it, which may be spaces.
+    """Turns texts into tokens, one per character: the n-gram of that character and the `n - 1` before it.
 
-    Token 0 is padding, 1 any sequence that is not in the vocabulary, the others are its entries.
+    Before the first character there are spaces. Token 0 is padding, 1 any n-gram that is not in the vocabulary, the
+    others are its entries.
 
     Attributes:
-        n: Characters a token stands for, 1 to 3.
-        vocabulary: The sequences, each as one int64, sorted.
+        n: Characters per token, 1 to 3.
+        vocabulary: The n-grams, each as one int64, sorted.
     """
 
     n: int
@@ -114,12 +77,19 @@ class NgramTokens:
 
     @classmethod
     def of(cls, texts, n, size):
-        """Take the most frequent sequences of texts, as many as leave room for padding and the unknown in `size`."""
+        """Take the most frequent n-grams of texts, at most `size - 2`; padding and the unknown token count, too."""
         counts = collections.Counter()
         for text in texts:
-            counts.update(_joined(np.array([_SPACE] * (n - 1) + [ord(character) for character in text]), n).tolist())
-        frequent = sorted(counts, key=lambda sequence: (-counts[sequence], sequence))[: size - 2]
+            codes = np.array([_SPACE] * (n - 1) + list(map(ord, text)), np.int64)
+            counts.update(_join(codes, n).tolist())
+        frequent = sorted(counts, key=lambda ngram: (-counts[ngram], ngram))[: size - 2]
         return cls(n, np.array(sorted(frequent), np.int64))
+
+    @classmethod
+    def from_ngrams(cls, ngrams):
+        """Return the tokens whose `ngrams` these are."""
+        codes = np.array([list(map(ord, ngram)) for ngram in ngrams], np.int64)
+        return cls(codes.shape[1], _join(codes, codes.shape[1])[:, 0])
 
     @property
     def size(self):
@@ -133,25 +103,74 @@ class NgramTokens:
             for joined in self.vocabulary.tolist()
         ]
 
-    def characters(self, texts, length):
-        """Return the first `length` characters of strings, after `n - 1` spaces: int64 `(batch, n - 1 + length)`.
+    def encode(self, texts, length):
+        """Return the int32 tokens `(batch, length)` of the first `length` characters of texts, also within a graph.
 
-        Bytes that are no UTF-8 become U+FFFD. What is missing at the end is -1.
+        The texts are UTF-8 strings `(batch,)`, in which bytes that are no UTF-8 become U+FFFD. Where a text has no more
+        characters there is padding.
         """
         codes = tf.strings.unicode_decode(texts, "UTF-8", errors="replace").to_tensor(-1, shape=[None, length])
-        return tf.pad(tf.cast(codes, tf.int64), [[0, 0], [self.n - 1, 0]], constant_values=_SPACE)
-
-    def tokens(self, characters):
-        """Return the int32 tokens `(batch, length)` of what `characters` returns."""
-        sequences = _joined(characters, self.n)
+        codes = tf.cast(codes, tf.int64)
+        ngrams = _join(tf.pad(codes, [[0, 0], [self.n - 1, 0]], constant_values=_SPACE), self.n)
         vocabulary = tf.constant(self.vocabulary)
-        flat = tf.reshape(sequences, [-1])
-        place = tf.minimum(tf.searchsorted(vocabulary, flat), len(self.vocabulary) - 1)
-        tokens = tf.where(tf.gather(vocabulary, place) == flat, place + 2, UNKNOWN)
-        return tf.where(characters[:, self.n - 1 :] < 0, PADDING, tf.reshape(tokens, tf.shape(sequences)))
+        flat = tf.reshape(ngrams, [-1])
+        index = tf.minimum(tf.searchsorted(vocabulary, flat), len(self.vocabulary) - 1)
+        tokens = tf.where(tf.gather(vocabulary, index) == flat, index + 2, UNKNOWN)
+        return tf.where(codes < 0, PADDING, tf.reshape(tokens, tf.shape(ngrams)))
 
 
-def _joined(characters, n):
-    """Return for each character the number that it and the `n - 1` before it make."""
-    length = characters.shape[-1] - n + 1
-    return sum(characters[..., n - 1 - back : n - 1 - back + length] * 2 ** (_BITS * back) for back in range(n))
+def _join(codes, n):
+    """Return for each code point but the first `n - 1` the integer that it and the `n - 1` before it make."""
+    length = codes.shape[-1] - n + 1
+    return sum(codes[..., n - 1 - back : n - 1 - back + length] * 2 ** (_BITS * back) for back in range(n))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TextDataset(Dataset):
+    """`Texts` by split, and what their metadata say of them; `tokens` is what a network reads them as, once chosen."""
+
+    class_names: tuple[str, ...]
+    tokens: NgramTokens | None = None
+
+
+def load_texts(dataset, data_dir=None, train_split="train", validation_split="validation", test_split="test"):
+    """Load a `TextDataset` of whole texts from a data set with one text and one class label, as all loaders do."""
+    builder, (text_key, label_key) = open_builder(dataset, data_dir, _keys)
+    splits = []
+    for split in (train_split, validation_split, test_split):
+        examples = read_all(builder, split)
+        texts = tuple(text.decode("utf-8", "replace") for text in examples[text_key].numpy())
+        splits.append(Texts(texts, examples[label_key].numpy().astype("int64")))
+    return TextDataset.from_builder(dataset, builder, splits, class_names=tuple(builder.info.features[label_key].names))
+
+
+def _keys(builder):
+    """Return the names of the text and of its class."""
+    return one_of_each(
+        builder,
+        "has not one text and one class label",
+        lambda feature: isinstance(feature, tfds.features.Text),
+        lambda feature: isinstance(feature, tfds.features.ClassLabel),
+    )
+
+
+def text_batches(tokens, labels, batch_size, seed, first_step, last_step, shortest=1, token_dropout=0.0):
+    """Return shuffled batches of texts of random lengths, with random tokens replaced by the unknown one.
+
+    So a network meets during training what users' texts have: other lengths, and n-grams that no training text has.
+    Each time a text keeps a number of tokens that is drawn uniformly from `shortest` to all of them, and each of these
+    becomes the unknown one with the probability `token_dropout`, in [0, 1). The other arguments are as in
+    `shuffled_batches`. `tokens` are int32 `(examples, length)`, 0 for padding, and `labels` integers `(examples,)`; a
+    batch has the same of `batch_size` examples.
+    """
+    length = tokens.shape[1]
+
+    def vary(seeds, tokens, labels):
+        length_seed, dropout_seed = tf.unstack(tf.random.experimental.stateless_split(seeds, 2))
+        shape = tf.shape(tokens)
+        lengths = tf.random.stateless_uniform([shape[0], 1], length_seed, shortest, length + 1, tf.int32)
+        dropped = tf.random.stateless_uniform(shape, dropout_seed) < token_dropout
+        tokens = tf.where(dropped & (tokens != PADDING), UNKNOWN, tokens)
+        return tf.where(tf.range(length) < lengths, tokens, PADDING), labels
+
+    return shuffled_batches((tokens, labels), batch_size, seed, first_step, last_step, vary)

@@ -1,102 +1,38 @@
-"""Strings and what they are to be turned into, and the symbols a network reads and writes."""
+"""Strings with their transcriptions, and the tokens that a sequence-to-sequence network reads and predicts."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.opening import open_builder, open_split, wrong_kind
+from keras_refs.datasets.base import Dataset, Examples
+from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
+from keras_refs.datasets.pipelines import shuffled_range, without_autotune
 
 PADDING, BOUNDARY = 0, 1
 
 
 @dataclasses.dataclass(frozen=True)
-class Transcriptions:
-    """Strings, and for each all targets that are right; the first is the most usual."""
-
-    sources: tuple[str, ...]
-    targets: tuple[tuple[str, ...], ...]
-
-    def __len__(self):
-        return len(self.sources)
-
-    def pairs(self):
-        """Return every source with every target of its, as two lists."""
-        pairs = [(s, target) for s, targets in zip(self.sources, self.targets, strict=True) for target in targets]
-        return [source for source, _ in pairs], [target for _, target in pairs]
-
-
-@dataclasses.dataclass(frozen=True)
-class TranscriptionDataset:
-    """Transcriptions by split, and what their metadata say of them."""
-
-    name: str
-    train: Transcriptions
-    validation: Transcriptions
-    test: Transcriptions
-    citation: str
-    homepage: str
-
-
-def load_transcriptions(name, data_dir=None, splits=("train", "validation", "test"), simplify=None):
-    """Load strings with their transcriptions.
-
-    Args:
-        name: TFDS name of a data set with one text and one sequence of texts, its transcriptions.
-        data_dir: TFDS data folder; the package's own for a bundled set, else TFDS's default, if `None`.
-        splits: TFDS splits or slices to train on, to validate on and to score on.
-        simplify: Function of a transcription that returns what is to be learned of it; those that become equal count
-            once.
-
-    Returns:
-        A `TranscriptionDataset`.
-
-    Raises:
-        UserError: If there is no such data set or split, or it is of another kind.
-    """
-    builder = open_builder(name, data_dir, require=_keys)
-    source_key, target_key = _keys(builder)
-    parts = []
-    for split in splits:
-        dataset = open_split(builder, split)
-        examples = dataset.ragged_batch(max(1, dataset.cardinality().numpy())).get_single_element()
-        sources = tuple(source.decode("utf-8", "replace") for source in examples[source_key].numpy())
-        several = [[target.decode("utf-8", "replace") for target in known] for known in examples[target_key].numpy()]
-        targets = tuple(tuple(dict.fromkeys(map(simplify, known) if simplify else known)) for known in several)
-        parts.append(Transcriptions(sources, targets))
-    return TranscriptionDataset(name, *parts, builder.info.citation, builder.info.homepage)
-
-
-def _keys(builder):
-    """Return the names of the text and of its transcriptions."""
-    features = builder.info.features
-    kinds = {key: getattr(feature, "feature", feature) for key, feature in features.items()}
-    texts = [key for key, kind in kinds.items() if type(kind) is tfds.features.Text]
-    several = [key for key in texts if kinds[key] is not features[key]]
-    single = [key for key in texts if kinds[key] is features[key]]
-    if [len(single), len(several)] != [1, 1]:
-        raise wrong_kind(builder, "has not one text and one sequence of texts")
-    return single[0], several[0]
-
-
-@dataclasses.dataclass(frozen=True)
 class Symbols:
-    """Turns strings into tokens and back. Token 0 is padding, 1 the boundary, the others are the symbols in order.
+    """Converts strings to tokens and back. Token 0 is padding, 1 the boundary, the others are the symbols in order.
 
     Attributes:
         symbols: Each symbol once, sorted.
-        separator: What stands between two symbols: nothing if each is one character, or a blank.
+        separator: What separates two symbols of a string; empty if each is one character.
+        lower_case: Whether strings are converted to lower case before they are read.
     """
 
     symbols: tuple[str, ...]
     separator: str = ""
+    lower_case: bool = False
 
     @classmethod
-    def of(cls, strings, separator=""):
-        """Take all symbols that occur in strings."""
-        found = {symbol for string in strings for symbol in cls((), separator).split(string)}
-        return cls(tuple(sorted(found)), separator)
+    def of(cls, strings, separator="", lower_case=False):
+        """Return the symbols that occur in Python strings."""
+        split = cls((), separator, lower_case).split
+        return cls(tuple(sorted({symbol for string in strings for symbol in split(string)})), separator, lower_case)
 
     @property
     def size(self):
@@ -105,24 +41,28 @@ class Symbols:
 
     def split(self, string):
         """Return the symbols of a Python string."""
-        return string.split(self.separator) if self.separator else list(string)
+        string = string.lower() if self.lower_case else string
+        return string.split(self.separator) if self.separator and string else list(string)
+
+    def lookup(self, tokens):
+        """Return the symbols of a sequence of tokens as a tuple, without padding and boundary."""
+        return tuple(self.symbols[token - BOUNDARY - 1] for token in tokens if token > BOUNDARY)
 
     def tokens(self, strings, boundary=False):
-        """Return the int32 tokens `(batch, steps)` of strings, padded at the end; what is no symbol is left out.
+        """Return the int32 tokens `(batch, steps)` of strings, padded at the end; other symbols are left out.
 
         Args:
-            strings: A batch of UTF-8 strings.
-            boundary: Whether the boundary follows on the last symbol.
+            strings: A batch of UTF-8 strings, `(batch,)`.
+            boundary: Whether to append the boundary to each.
         """
+        strings = tf.strings.lower(strings, "utf-8") if self.lower_case else strings
         split = (
             tf.strings.split(strings, self.separator)
             if self.separator
             else tf.strings.unicode_split(strings, "UTF-8", errors="replace")
         )
-        flat = split.flat_values
-        symbols = tf.constant(self.symbols)
         # Few symbols: comparing with all is simpler than a table, and converters to other formats know it.
-        matches = flat[:, tf.newaxis] == symbols
+        matches = split.flat_values[:, tf.newaxis] == tf.constant(self.symbols)
         tokens = tf.argmax(matches, axis=1, output_type=tf.int32) + BOUNDARY + 1
         tokens = tf.ragged.boolean_mask(
             split.with_flat_values(tokens), split.with_flat_values(tf.reduce_any(matches, 1))
@@ -135,11 +75,151 @@ class Symbols:
 
     def strings(self, tokens):
         """Return the strings of int32 tokens `(..., steps)`."""
-        shown = tf.gather(tf.constant(["", "", *self.symbols]), tokens)
-        return tf.strings.strip(tf.strings.reduce_join(shown, axis=-1, separator=self.separator))
+        symbols = tf.gather(tf.constant(["", "", *self.symbols]), tokens)
+        return tf.strings.strip(tf.strings.reduce_join(symbols, axis=-1, separator=self.separator))
 
 
-def to_arrays(symbols, strings, boundary=False):
-    """Return the tokens of many strings as an array, and how many of each are no padding."""
-    tokens = symbols.tokens(tf.constant(strings), boundary).numpy()
-    return tokens, np.count_nonzero(tokens, axis=1).astype(np.int32)
+@dataclasses.dataclass(frozen=True)
+class Transcriptions(Examples):
+    """Strings, and for each all correct targets; the first is the most usual."""
+
+    sources: tuple[str, ...]
+    targets: tuple[tuple[str, ...], ...]
+
+    def pairs(self):
+        """Return every source with each of its targets, as two lists."""
+        pairs = [(s, target) for s, targets in zip(self.sources, self.targets, strict=True) for target in targets]
+        return [source for source, _ in pairs], [target for _, target in pairs]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TranscriptionDataset(Dataset):
+    """`Transcriptions` by split, and what their metadata say of them.
+
+    Sources are read in lower case, one symbol per character. `separator` separates two symbols of a target.
+    """
+
+    separator: str = ""
+
+    @functools.cached_property
+    def source_symbols(self):
+        """The `Symbols` of the training sources."""
+        return Symbols.of(self.train.sources, lower_case=True)
+
+    @functools.cached_property
+    def target_symbols(self):
+        """The `Symbols` of the training targets."""
+        return Symbols.of((target for targets in self.train.targets for target in targets), self.separator)
+
+    def token_pairs(self, split):
+        """Return the tokens of every source of a `Transcriptions` with each of its targets, two int32 `(pairs, steps)`.
+
+        They are padded at the end; targets end with the boundary.
+        """
+        sources, targets = split.pairs()
+        return self.source_symbols.tokens(sources).numpy(), self.target_symbols.tokens(targets, boundary=True).numpy()
+
+
+def load_transcriptions(
+    dataset,
+    data_dir=None,
+    train_split="train",
+    validation_split="validation",
+    test_split="test",
+    separator="",
+    simplify=None,
+):
+    """Load a `TranscriptionDataset`; what all loaders take and raise is in `keras_refs.datasets`.
+
+    The TFDS set has one text and one sequence of texts, its transcriptions. `separator` is what separates two symbols
+    of a transcription, empty if each is one character. `simplify` is a function of a transcription that returns what is
+    to be learned of it; those that become equal count once.
+    """
+    builder, keys = open_builder(dataset, data_dir, _keys)
+    splits = [_read(builder, keys, split, simplify) for split in (train_split, validation_split, test_split)]
+    return TranscriptionDataset.from_builder(dataset, builder, splits, separator=separator)
+
+
+def load_transcription_split(dataset, data_dir=None, split="test", simplify=None):
+    """Load one split with what `load_transcriptions` takes; return a `Transcriptions`."""
+    builder, keys = open_builder(dataset, data_dir, _keys)
+    return _read(builder, keys, split, simplify)
+
+
+def teacher_forcing(sources, targets, num_target_symbols):
+    """Return what `models.attention_seq2seq` is trained on; runs in a graph.
+
+    At each step the decoder reads the target up to the step before; first it reads the boundary.
+
+    Args:
+        sources: int32 tokens `(batch, source steps)`, padded at the end.
+        targets: int32 tokens `(batch, target steps)`, each ending with the boundary, padded at the end.
+        num_target_symbols: Number of different target tokens.
+
+    Returns:
+        The inputs, a dictionary of int32 `source` and `target`, and the one-hot targets, float32
+        `(batch, target steps, num_target_symbols)`, all 0 where there is padding.
+    """
+    previous = tf.pad(targets[:, :-1], [[0, 0], [1, 0]], constant_values=BOUNDARY)
+    is_token = targets != PADDING
+    one_hot = tf.one_hot(targets, num_target_symbols) * tf.cast(is_token[:, :, tf.newaxis], tf.float32)
+    return {"source": sources, "target": tf.where(is_token, previous, PADDING)}, one_hot
+
+
+def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=None):
+    """Return shuffled batches of sequences of about the same length, truncated to the longest of the batch.
+
+    As with `shuffled_batches`, whose arguments these are, an epoch visits the examples in a new order, and leaves out
+    what does not fill a batch. They are sorted by length, those of equal length staying in random order, and the
+    batches are shuffled. The arrays are tokens `(examples, steps)`, padded at the end; the length in the last one
+    counts first. `prepare` is a function of the batches alone.
+    """
+    tensors = tuple(map(tf.constant, arrays))
+    lengths = [tf.constant(np.count_nonzero(array != PADDING, axis=1), tf.int32) for array in arrays]
+    examples = len(arrays[0])
+    steps_per_epoch = examples // batch_size
+
+    def batches_of(epoch):
+        order = shuffled_range(examples, steps_per_epoch * batch_size, seed, epoch)
+        for length in lengths:
+            order = tf.gather(order, tf.argsort(tf.gather(length, order), stable=True))
+        batches = tf.reshape(order, [steps_per_epoch, batch_size])
+        return tf.data.Dataset.from_tensor_slices(
+            tf.gather(batches, shuffled_range(steps_per_epoch, steps_per_epoch, seed + 1, epoch))
+        )
+
+    def batch(order):
+        batches = tuple(
+            tf.gather(tensor, order)[:, : tf.reduce_max(tf.gather(length, order))]
+            for tensor, length in zip(tensors, lengths, strict=True)
+        )
+        return prepare(*batches) if prepare else batches
+
+    epochs = tf.data.Dataset.range(first_step // steps_per_epoch, -(-last_step // steps_per_epoch))
+    batches = epochs.flat_map(batches_of).skip(first_step % steps_per_epoch).take(last_step - first_step)
+    return without_autotune(batches.map(batch).prefetch(4))
+
+
+def _read(builder, keys, split, simplify):
+    """Return the `Transcriptions` of a split."""
+    examples = read_all(builder, split)
+    sources, targets = (examples[key].numpy() for key in keys)
+
+    def decode(target):
+        string = target.decode("utf-8", "replace")
+        return simplify(string) if simplify else string
+
+    return Transcriptions(
+        tuple(source.decode("utf-8", "replace") for source in sources),
+        tuple(tuple(dict.fromkeys(map(decode, targets_of_source))) for targets_of_source in targets),
+    )
+
+
+def _keys(builder):
+    """Return the names of the text and of its transcriptions."""
+
+    def is_text(feature):
+        return type(feature) is tfds.features.Text
+
+    complaint = "has not one text and one sequence of texts"
+    return one_of_each(builder, complaint, is_text, lambda feature: is_text(getattr(feature, "feature", None)))

@@ -1,81 +1,100 @@
-"""SavedModels whose signatures go from what a client has to what a client wants."""
+"""SavedModels whose signatures go from what a client has to what a client wants, with their weights by name."""
+
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_refs.errors import UserError, first_line
+from keras_refs.export.version import write_warm_up
+
+ARCHITECTURE = Path("assets.extra") / "model.json"
+"""Keras's description of the layers, in a folder that servers leave alone."""
 
 
-def write_function(answer, inputs, folder, numeric=None, **others):
-    """Write a SavedModel with a signature `serving_default`, and others, from named inputs to named outputs.
-
-    A number that is not finite, an input of another rank, or a sequence of length 0 is refused by the signature itself,
-    which says where such numbers stand. A batch may be empty.
+def write_saved_model(folder, network, signatures, examples, half_precision=False):
+    """Write a SavedModel, from which `load_model` reads the network back.
 
     Args:
-        answer: Function from the checked inputs, in the order of `inputs`, to a dictionary of outputs by name.
-        inputs: For each input its name, the dtype, and its shape without the batch; `None` for an axis of any length.
         folder: An existing folder to write into.
-        numeric: A function and its inputs, for a signature `numeric` without strings. It refuses nothing, so that
-            programs to which a SavedModel is converted, and which know neither strings nor checks, can have it.
-        **others: By the name of the signature, what other functions answer to the same inputs.
+        network: The Keras model whose weights the signatures use. They are stored by name, and its architecture beside
+            them.
+        signatures: By name a function and its inputs, a list of `tf.TensorSpec`, each with a name; it returns a
+            dictionary of outputs.
+        examples: By the name of the signature inputs by name, which servers send it first: the first request takes
+            longest.
+        half_precision: Whether the weights are rounded to float16 and stored so, in half of the space; the signatures
+            compute in float32 all the same.
     """
-    functions = {"serving_default": answer, **others}
-    signatures = {name: (checked(function, inputs), _specifications(inputs)) for name, function in functions.items()}
-    if numeric:
-        function, numbers = numeric
-        signatures["numeric"] = function, _specifications(numbers)
-    write_signatures(signatures, folder)
+    weights = dict(named_weights(network))
+    stored = {name: _halved(weight) if half_precision else weight.value for name, weight in weights.items()}
+
+    def with_stored_weights(function):
+        def call(*inputs):
+            values = [tf.cast(stored[name], weight.dtype) for name, weight in weights.items()]
+            with keras.StatelessScope(state_mapping=list(zip(weights.values(), values, strict=True))):
+                return function(*inputs)
+
+        return call if half_precision else function
+
+    # Plain TensorFlow: the weights are stored under the names that they have in this dictionary.
+    module = tf.Module()
+    module.weights = stored
+    functions = {
+        name: tf.function(with_stored_weights(function), input_signature=specifications, autograph=False)
+        for name, (function, specifications) in signatures.items()
+    }
+    concrete = {name: function.get_concrete_function() for name, function in functions.items()}
+    tf.saved_model.save(module, str(folder), signatures=concrete)
+    path = Path(folder) / ARCHITECTURE
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(network.to_json(), encoding="utf-8")
+    write_warm_up(folder, network.name, examples)
 
 
-def _specifications(inputs):
+def _halved(weight):
+    is_real = weight.dtype.startswith("float")
+    return tf.Variable(tf.cast(weight.value, tf.float16) if is_real else weight.value)
+
+
+def named_weights(model, prefix=""):
+    """Yield the name and the `keras.Variable` of every weight, those of models within a model under that one's name."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from named_weights(layer, f"{prefix}{layer.name}/")
+        else:
+            yield from ((f"{prefix}{layer.name}/{_name_within(layer, weight)}", weight) for weight in layer.weights)
+
+
+def _name_within(layer, weight):
+    # What stands before the layer, and whether it is there, depends on where it was built first.
+    parts = weight.path.split("/")
+    start = len(parts) - parts[::-1].index(layer.name) if layer.name in parts else 0
+    return "/".join(parts[start:])
+
+
+def specifications(inputs):
+    """Return a list of `tf.TensorSpec`, one for each input.
+
+    Args:
+        inputs: For each input its name, the dtype, and its shape without the batch; `None` for an axis of any length.
+    """
     return [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
 
 
-def write_signatures(signatures, folder):
-    """Write a SavedModel of functions, each with the specifications of its inputs, by the name of the signature."""
-    # Not `archive.track`: the archive finds the variables an endpoint uses, and would save tracked ones twice.
-    archive = keras.export.ExportArchive()
-    for name, (function, specifications) in signatures.items():
-        archive.add_endpoint(name, function, specifications)
-    archive.write_out(str(folder), verbose=False)
-
-
-def in_half_precision(model, *answers):
-    """Return functions that answer from weights which a SavedModel stores in half of the space, as float16.
-
-    They compute in float32, from weights rounded to eleven bits; the model's own are rounded with them, so that both
-    give the same answers.
+def checked(function, inputs):
+    """Return a signature that first validates rank, non-empty axes and finiteness; a batch may be empty.
 
     Args:
-        model: The Keras model, or the one whose parts the functions call.
-        *answers: Functions for `write_function`.
-    """
-    halves = [tf.Variable(tf.cast(variable.value, tf.float16)) for variable in model.variables]
-    for variable, half in zip(model.variables, halves, strict=True):
-        variable.assign(tf.cast(half, variable.dtype))
+        function: Function from the validated inputs, in the order of `inputs`.
+        inputs: As `specifications` takes them.
 
-    def of(answer):
-        def from_halves(*inputs):
-            values = [tf.cast(half, variable.dtype) for variable, half in zip(model.variables, halves, strict=True)]
-            with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
-                return answer(*inputs)
-
-        return from_halves
-
-    return tuple(map(of, answers))
-
-
-def checked(answer, inputs):
-    """Return a function that first refuses inputs of another rank, without steps, or with numbers that are not finite.
-
-    Args:
-        answer: Function from the checked inputs, in the order of `inputs`.
-        inputs: For each input its name, the dtype, and its shape without the batch; `None` for an axis of any length.
+    Returns:
+        A function and its specifications, as `write_saved_model` takes them.
     """
 
-    def check_and_answer(*values):
+    def validate_and_call(*values):
         checks = []
         for value, (name, (dtype, shape)) in zip(values, inputs.items(), strict=True):
             value = tf.ensure_shape(value, [None, *shape])
@@ -84,23 +103,23 @@ def checked(answer, inputs):
                 checks.append(tf.debugging.Assert(tf.reduce_all(tf.shape(value)[1:] > 0), [message, tf.shape(value)]))
             if dtype.is_floating:
                 position = tf.where(~tf.math.is_finite(value))
-                message = f"`{name}` must hold finite numbers; those that are none stand, counted from 0, at:"
+                message = f"`{name}` must hold finite numbers; those that are not are at, counted from 0:"
                 checks.append(tf.debugging.Assert(tf.size(position) == 0, [message, position]))
         with tf.control_dependencies(checks):
-            return answer(*map(tf.identity, values))
+            return function(*map(tf.identity, values))
 
-    return check_and_answer
+    return validate_and_call, specifications(inputs)
 
 
-def answer_batch(network, batch):
+def predict_batch(network, batch):
     """Return a network's outputs for a batch, also for an empty one, which oneDNN's convolution refuses."""
     size = tf.shape(batch)[0]
     filled = tf.pad(batch, [[0, tf.cast(size == 0, tf.int32)]] + [[0, 0]] * (len(batch.shape) - 1))
     return network(filled, training=False)[:size]
 
 
-def tell_class(probabilities, class_names):
-    """Return what the signature of a classifier answers: `label`, `class_name` and `probabilities`.
+def class_outputs(probabilities, class_names):
+    """Return the outputs of a classifier's signature: `label`, `class_name` and `probabilities`.
 
     Args:
         probabilities: float32 tensor `(batch, classes)`.
@@ -111,7 +130,7 @@ def tell_class(probabilities, class_names):
 
 
 class SavedFunction:
-    """A SavedModel, used through one of its signatures alone.
+    """One signature of a SavedModel.
 
     Args:
         folder: The version folder.
@@ -129,11 +148,6 @@ class SavedFunction:
             raise UserError(f"{folder} does not hold an exported model: {first_line(error)}") from error
         self.inputs = self._signature.structured_input_signature[1]
 
-    @property
-    def variables(self):
-        """The weights, in the order in which the signature uses them."""
-        return self._signature.variables
-
     def predict(self, batch_size=1000, outputs=None, **inputs):
         """Return the outputs by name, as arrays.
 
@@ -143,7 +157,7 @@ class SavedFunction:
             **inputs: An array for each of the signature's inputs, `(examples, ...)`.
 
         Raises:
-            UserError: If an input is missing or has another shape, or some numbers are not finite.
+            UserError: If an input is missing or has another type or shape, or some numbers are not finite.
         """
         if set(inputs) != set(self.inputs):
             raise UserError(f"The model's inputs are {', '.join(self.inputs)}. Received: {', '.join(inputs)}")
@@ -151,18 +165,18 @@ class SavedFunction:
         examples = {len(array) for array in arrays.values()}
         if len(examples) != 1:
             raise UserError(f"All inputs must have the same number of examples. Received: {sorted(examples)}")
-        answers = [
+        batches = [
             self._signature(**{name: tf.constant(array[start : start + batch_size]) for name, array in arrays.items()})
             for start in range(0, max(1, *examples), batch_size)
         ]
-        return {name: np.concatenate([answer[name].numpy() for answer in answers]) for name in outputs or answers[0]}
+        return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in outputs or batches[0]}
 
     def _checked(self, name, values):
         specification = self.inputs[name]
         if specification.dtype == tf.string:
             array = np.asarray(values, dtype=object)
         else:
-            array = np.asarray(values).astype(specification.dtype.as_numpy_dtype)
+            array = _cast(name, np.asarray(values), specification.dtype.as_numpy_dtype)
         if not specification.shape.is_compatible_with(array.shape) or 0 in array.shape[1:]:
             raise UserError(
                 f"`{name}` must have the shape {tuple(specification.shape)}, None being any length of at least 1. "
@@ -175,3 +189,15 @@ class SavedFunction:
                 f"{tuple(bad[0].tolist())}, counted from 0, and {len(bad) - 1} more"
             )
         return array
+
+
+def _cast(name, values, dtype):
+    """Return numbers in another type, if it holds all of them: floats may lose digits, everything else nothing."""
+    is_number = np.issubdtype(values.dtype, np.number)
+    if is_number and np.issubdtype(dtype, np.floating):
+        return values.astype(dtype)
+    if np.issubdtype(values.dtype, np.integer) and np.array_equal(cast := values.astype(dtype), values):
+        return cast
+    limits = np.iinfo(dtype)
+    extent = f" from {values.min()} to {values.max()}" if is_number and values.size else ""
+    raise UserError(f"`{name}` must hold integers from {limits.min} to {limits.max}. Received: {values.dtype}{extent}")

@@ -1,8 +1,21 @@
-"""One file a model: this builder, on these data, trained so, exported with this signature.
+"""One file a recipe: the whole story of one training run, from the data to the scores of the exported model.
 
-A recipe is a module with `Config`, a frozen dataclass of all its settings, and `Recipe`, whose
-`train_and_evaluate(workdir, export_dir, resume)` does what the command line does. Importing one does not import
-TensorFlow.
+A recipe is a module. Importing it does not import TensorFlow. Its docstring begins with what it does, in one sentence,
+and it has
+
+- `Config`, a frozen dataclass with the settings in groups, see `keras_refs.settings`;
+- `build(config, data)`, which returns the network, a `keras.Model`;
+- `train_and_evaluate(config, workdir, export_dir="saved_models", resume=False, *, build, optimizer, loss, callbacks)`,
+  which trains in the folder `workdir`, writes `config.json`, `checkpoints/`, `logs/`, `figures/` and `metrics.json`
+  there and the SavedModel with its model card to `<export_dir>/<name>/<next version>/`, and returns what `metrics.json`
+  says: `test` (the scores of the export), `history`, `best_epoch`, `parameters`, `seconds`, `cross_validation` and
+  `export`. With `resume` it goes on with the run in `workdir`. Another function to build the network, another
+  optimizer, another loss and further callbacks take the place of the recipe's own; the GAN has an optimizer for each of
+  its networks. It raises `UserError` if a setting does not fit the data or a folder cannot be used;
+- `evaluate(folder, config)`, which returns the scores of an export, and `SCORED_ON`, what they are scores of;
+- `format_scores(scores)`, which returns the scores as text to print; the last line is the one that counts;
+- `explain(folder, config, figures)`, which draws what the predictions of an export depend on into a folder; with
+  `texts=()` as a further argument where it takes texts.
 """
 
 import importlib

@@ -1,12 +1,12 @@
-"""See why a simple recurrent network forgets and an LSTM does not: both learn to add two numbers far apart.
+"""Show why a simple recurrent network forgets and an LSTM does not: both learn to add two numbers far apart.
 
     python -m keras_refs.train adding_problem
     python -m keras_refs.train adding_problem --length 400
 
 At a length of 100 the LSTM's mean squared error falls to 0.0008 (mean of three seeds). The simple network's stayed at
-1/6, that of a constant answer, from two seeds, and came down to half of it from one. Twenty epochs of length 400 are
-too few: the simple network stayed at 1/6, and so did the LSTM but for one seed, from which it began to fall (0.132).
-Both see the same sequences and are trained independently.
+1/6, that of a constant prediction, for two seeds, and fell to half of it for one. Twenty epochs of length 400 are too
+few: the simple network stayed at 1/6, and so did the LSTM except for one seed, for which it began to fall (0.132).
+Both networks see the same sequences and are trained independently.
 """
 
 import dataclasses
@@ -14,134 +14,136 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from keras_refs import datasets, evaluation, export, models
-from keras_refs.recipes import recipe, settings
+from keras_refs import datasets, evaluation, export, models, settings, training
 
 NETWORKS = ("lstm", "simple_rnn")
+"""Outputs of the model, one per network."""
+
+SCORED_ON = "on the test split"
+SIGNATURE = (
+    "- `serving_default`: `sequence`, float32 `[batch, steps, 2]`, at each step a value in [0, 1] and a mark, 0 or "
+    "1\n\nIt returns the sum of the marked values as `lstm` and `simple_rnn` predict it, each float32 `[batch, 1]`."
+)
+LIMITS = (
+    "It demonstrates what two networks can learn. Other lengths than the one it was trained on, and other than two "
+    "marks,\nlie outside what was measured."
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(settings.Settings):
-    """Settings of the recipe."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Problem(settings.Settings):
+    """The sequences to learn from."""
 
     length: Annotated[int, Ge(2)] = 100
-    """Steps of a sequence."""
+    """Steps per sequence."""
+    examples_per_epoch: settings.Count = 12_800
+    """New sequences per epoch; none is seen twice."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network(settings.Settings):
+    """Arguments of `models.lstm_regressor` and of `models.simple_rnn_regressor`."""
+
     units: settings.Count = 64
     """Width of the recurrent layer of each network."""
-    epochs: settings.Count = 20
-    """Times to validate and save."""
-    examples_per_epoch: settings.Count = 12_800
-    """New sequences in an epoch; none comes twice."""
-    batch_size: settings.Count = 128
-    """Examples a training step, over all devices together."""
-    learning_rate: settings.Positive = 0.01
-    """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
-    clip_norm: settings.NotNegative = 1.0
-    """Longest gradient of a variable, longer ones are shortened to it; 0 for no limit."""
-    patience: settings.Count = 100
-    """Epochs without a better validation score after which training stops."""
 
 
-class Recipe(recipe.Recipe):
-    """Train `models.lstm_regressor` and `models.simple_rnn_regressor` side by side."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the recipe."""
 
-    name = "adding_problem"
-    family = "recurrent"
-    monitor = "val_lstm_loss"
-    signatures = (
-        "- `serving_default`: `sequence`, float32 `[batch, steps, 2]`, at each step a value in [0, 1] and a mark, 0 or "
-        "1\n\nIt returns the sum of the marked values as `lstm` and `simple_rnn` tell it, each float32 `[batch, 1]`."
+    problem: Problem = Problem()
+    network: Network = Network()
+    training: settings.Training = settings.Training(
+        epochs=20, batch_size=128, learning_rate=0.01, clip_norm=1.0, patience=100
     )
-    limits = (
-        "It demonstrates what two networks can learn. Other lengths than the one it was trained on, and other than "
-        "two marks,\nlie outside what was measured."
-    )
+    compute: settings.Compute = settings.Compute()
 
-    @property
-    def loss(self):
-        """The mean squared error of each network; the sum of both has the gradients of each."""
-        return dict.fromkeys(NETWORKS, "mean_squared_error")
 
-    def load_data(self):
-        """Return the `datasets.AddingProblem` of the settings' length."""
-        return datasets.AddingProblem.of(self.config.length, self.config.examples_per_epoch)
+def build(config, data, for_export=False):
+    """Return both networks as one model; they share the input alone. An export has to run without a GPU, too."""
+    import keras
 
-    def build_model(self):
-        """Return both networks as one model."""
-        return self._build("auto")
+    sequence = keras.Input((None, data.test.sequences.shape[2]), name="sequence")
+    arguments = {"num_series": sequence.shape[2], "units": (config.network.units,)}
+    lstm = models.lstm_regressor(**arguments, use_cudnn=False if for_export else "auto", name="lstm")
+    simple_rnn = models.simple_rnn_regressor(**arguments, name="simple_rnn")
+    outputs = {"lstm": lstm(sequence), "simple_rnn": simple_rnn(sequence)}
+    return keras.Model(sequence, outputs, name="adding_problem")
 
-    def build_export_model(self):
-        """Return both networks without cuDNN's kernel, which would tie the export to GPUs."""
-        return self._build(False)
 
-    def _build(self, use_cudnn):
-        import keras
+def train_and_evaluate(
+    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
+):
+    """Train both networks on new sequences in every step, export the LSTM's best epoch and score the export once.
 
-        units = (self.config.units,)
-        sequence = keras.Input((None, 2), name="sequence")
-        networks = {
-            "lstm": models.lstm_regressor(num_series=2, units=units, use_cudnn=use_cudnn, name="lstm"),
-            "simple_rnn": models.simple_rnn_regressor(num_series=2, units=units, name="simple_rnn"),
-        }
-        return keras.Model(sequence, {name: network(sequence) for name, network in networks.items()}, name=self.name)
+    Arguments and result are those of every recipe, see `keras_refs.recipes`.
+    """
+    import tensorflow as tf
 
-    def training_batches(self, first_step, last_step):
-        """Return new `(sequences, sums for each network)`."""
-        config = self.config
-        batches = datasets.adding_problem_batches(config.length, config.batch_size, config.seed, first_step, last_step)
-        return batches.map(_for_each_network)
+    run = training.Run("adding_problem", config, workdir, export_dir, resume, family="recurrent")
+    data = datasets.AddingProblem.of(**vars(config.problem))
+    length, batch_size, seed = data.length, config.training.batch_size, config.compute.seed
+    steps = run.steps_per_epoch(len(data.train))
 
-    def validation_batches(self):
-        """Return `(sequences, sums for each network)` of the validation."""
-        held_out = self.data.validation
-        return datasets.ordered_batches((held_out.sequences, held_out.sums), 500, _for_each_network)
+    def for_both(sequences, sums):
+        return sequences, dict.fromkeys(NETWORKS, sums)
 
-    def write_export(self, model, folder):
-        """Write the SavedModel, which takes sequences of any length."""
-        import tensorflow as tf
+    def batches(first_step, last_step):
+        # The sequences follow from the seed and the step.
+        return datasets.adding_problem_batches(length, batch_size, seed, first_step, last_step).map(for_both)
 
-        self._exported = model
-        inputs = {"sequence": (tf.float32, (None, 2))}
-        export.write_function(lambda sequence: model(sequence, training=False), inputs, folder)
+    with run.scope():
+        model = build(config, data)
+        # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
+        optimizer = optimizer or training.adam(config.training, steps)
+        # Keras adds the losses of the outputs. The sum has the gradients of each, because no weight is in both.
+        model.compile(optimizer, loss or "mean_squared_error", **run.compile_options(steps))
+    validation = datasets.ordered_batches((data.validation.sequences, data.validation.sums), 500, for_both)
+    history = run.fit(model, batches, steps, validation, monitor="val_lstm_loss", mode="min", callbacks=callbacks)
 
-    def examples(self):
-        """Return the first test sequence."""
-        return {"serving_default": {"sequence": self.data.test.sequences[:1]}}
-
-    def score(self, folder):
-        """Return the scores of both networks, and what they answer."""
-        test = self.data.test
-        answers = export.SavedFunction(folder).predict(sequence=test.sequences)
-        always_one = test.sums * 0 + 1
-        references = {"always 1": always_one, "simple_rnn": answers["simple_rnn"]}
-        scores = evaluation.regression_metrics(test.sums, answers["lstm"], references)
-        squares = {"lstm": scores, **scores["references"]}
-        return {**scores, "mse": {name: row["rmse"] ** 2 for name, row in squares.items()}}, answers
-
-    def format_scores(self, scores):
-        """Return the mean squared errors."""
-        return "Mean squared error: " + ", ".join(f"{name} {value:.6f}" for name, value in scores["mse"].items())
-
-    def draw(self, history, scores, predictions, folder):
-        """Draw what both learned, and how far back in time their gradients reach."""
+    with run.unfinished_export() as folder:
+        # In float32, whatever the precision of the training was.
+        network = build(config, data, for_export=True)
+        network.set_weights(model.get_weights())
+        inputs, example = {"sequence": (tf.float32, (None, 2))}, {"sequence": data.test.sequences[:1]}
+        signature = export.checked(lambda sequence: network(sequence, training=False), inputs)
+        export.write_saved_model(folder, network, {"serving_default": signature}, {"serving_default": example})
+        scores = evaluate(folder, config)
+        # What both networks learned, and how far back their gradients reach before and after the training.
         curves = {name: [epoch[f"val_{name}_loss"] for epoch in history.epochs] for name in NETWORKS}
-        sequences = self.data.test.sequences[:200]
-        gradients = {
-            "before training": evaluation.gradient_norms(self.build_export_model(), sequences),
-            "after training": evaluation.gradient_norms(self._exported, sequences),
-        }
-        evaluation.figures.save_memory(curves, scores["mse"]["always 1"], gradients, folder / "memory.png")
-
-    def explain(self, folder, figures, texts=()):
-        """Draw by which values of three test sequences the answer of each network changes."""
-        model, sequences = self.read_model(folder), self.data.test.sequences[:3]
-        gradients = {
-            name: evaluation.input_gradients(lambda given, name=name: model(given)[name], sequences, [0] * 3)[..., 0]
-            for name in NETWORKS
-        }
-        values, marks = sequences[..., 0], sequences[..., 1]
-        evaluation.explanations.save_marked_values(values, marks, gradients, figures / "marked_values.png")
+        stages = {"before training": build(config, data, for_export=True), "after training": network}
+        sequences = data.test.sequences[:200]
+        gradients = {stage: evaluation.gradient_norms(model, sequences) for stage, model in stages.items()}
+        evaluation.save_memory(curves, scores["mse"]["always 1"], gradients, run.figures / "memory.png")
+        card = {"summary": __doc__, "signatures": SIGNATURE, "limits": LIMITS, "scored_on": SCORED_ON}
+        return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
-def _for_each_network(sequences, sums):
-    return sequences, dict.fromkeys(NETWORKS, sums)
+def evaluate(folder, config):
+    """Return the regression metrics of the LSTM, beside a constant prediction and the simple network, and all MSEs."""
+    import numpy as np
+
+    test = datasets.AddingProblem.of(**vars(config.problem)).test
+    predictions = export.SavedFunction(folder).predict(sequence=test.sequences)
+    references = {"always 1": np.ones_like(test.sums), "simple_rnn": predictions["simple_rnn"]}
+    scores = evaluation.regression_metrics(test.sums, predictions["lstm"], references)
+    by_name = {"lstm": scores, **scores["references"]}
+    return {**scores, "mse": {name: metrics["rmse"] ** 2 for name, metrics in by_name.items()}}
+
+
+def format_scores(scores):
+    """Return the mean squared errors, in one line."""
+    return "Mean squared error: " + ", ".join(f"{name} {value:.6f}" for name, value in scores["mse"].items())
+
+
+def explain(folder, config, figures):
+    """Draw how the sum that each network predicts for three test sequences changes with each value."""
+    network = export.load_model(folder)
+    sequences = datasets.AddingProblem.of(**vars(config.problem)).test.sequences[:3]
+    gradients = {}
+    for name in NETWORKS:
+        by_input = evaluation.input_gradients(lambda inputs, name=name: network(inputs)[name], sequences, [0] * 3)
+        gradients[name] = by_input[..., 0]
+    values, marks = sequences[..., 0], sequences[..., 1]
+    evaluation.save_marked_values(values, marks, gradients, figures / "marked_values.png")

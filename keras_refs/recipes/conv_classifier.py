@@ -1,4 +1,4 @@
-r"""Name the clothes in Fashion-MNIST's pictures with a small convolutional network.
+r"""Classify Fashion-MNIST's images of clothes with a small convolutional network.
 
     python -m keras_refs.train conv_classifier
 
@@ -11,28 +11,19 @@ takes about ten minutes and reaches 0.932. The README's table has the measured m
 """
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge
+from keras_refs import datasets, evaluation, export, models, settings, training
+from keras_refs.recipes import classification, images
 
-from keras_refs import evaluation, models
-from keras_refs.recipes import settings
-from keras_refs.recipes.image_classification import ImageClassification, ImageSettings
+SCORED_ON = "on the test split"
+evaluate, format_scores = images.evaluate, classification.format_scores
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(ImageSettings):
-    """Settings of the recipe.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network(settings.Settings):
+    """Arguments of `models.conv_classifier`; the defaults are listing C1, with 121,930 parameters."""
 
-    The defaults train listing C1's 121,930 parameters.
-    """
-
-    epochs: settings.Count = 14
-    """Passes over the training split."""
-    batch_size: settings.Count = 64
-    """Examples a training step, over all devices together."""
-    learning_rate: settings.Positive = 3e-3
-    """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
     filters: tuple[settings.Count, ...] = (32, 64)
     """Output channels of each block's convolutions; one block each."""
     convolutions_per_block: settings.Count = 1
@@ -41,63 +32,91 @@ class Config(ImageSettings):
     """Height and width of the convolution kernels in pixels."""
     padding: Literal["valid", "same"] = "valid"
     """Whether convolutions keep the image's borders (same) or not (valid)."""
-    hidden_units: Annotated[int, Ge(0)] = 64
+    hidden_units: settings.CountOrZero = 64
     """Width of the dense layer before the head; 0 leaves it out."""
     batch_normalization: bool = False
-    """Normalise over the batch after every convolution."""
+    """Batch normalization after every convolution."""
     block_dropout: settings.Rate = 0.0
-    """Share of activations dropped after every block."""
+    """Dropout rate after every block."""
     dropout: settings.Rate = 0.0
-    """Share of activations dropped before the head."""
+    """Dropout rate before the head."""
     l2: settings.NotNegative = 0.0
     """Factor of the L2 penalty on every kernel."""
 
 
-class Recipe(ImageClassification):
-    """Train `models.conv_classifier` on images."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the recipe."""
 
-    name = "conv_classifier"
-    family = "convolutional"
+    data: settings.ImageData = settings.ImageData()
+    augmentation: settings.Augmentation = settings.Augmentation()
+    network: Network = Network()
+    training: settings.Training = settings.Training(epochs=14, batch_size=64, learning_rate=3e-3)
+    compute: settings.Compute = settings.Compute()
 
-    def build_model(self):
-        """Return the network for these images and classes."""
-        config = self.config
-        return models.conv_classifier(
-            input_shape=self.data.image_shape,
-            num_classes=len(self.data.class_names),
-            filters=config.filters,
-            convolutions_per_block=config.convolutions_per_block,
-            kernel_size=config.kernel_size,
-            padding=config.padding,
-            hidden_units=config.hidden_units,
-            batch_normalization=config.batch_normalization,
-            block_dropout=config.block_dropout,
-            dropout=config.dropout,
-            l2=config.l2,
+
+def build(config, data):
+    """Return the network for these images and classes."""
+    classes = len(data.class_names)
+    return models.conv_classifier(input_shape=data.image_shape, num_classes=classes, **vars(config.network))
+
+
+def train_and_evaluate(
+    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
+):
+    """Train on augmented images, export the best epoch and score the export once on the test split.
+
+    Arguments and result are those of every recipe, see `keras_refs.recipes`.
+    """
+    import keras
+
+    run = training.Run("conv_classifier", config, workdir, export_dir, resume, family="convolutional")
+    data = datasets.load_image_classification(**vars(config.data))
+    class_names, classes = data.class_names, len(data.class_names)
+    batch_size, seed = config.training.batch_size, config.compute.seed
+    steps = run.steps_per_epoch(len(data.train))
+
+    def batches(first_step, last_step):
+        # A new order in every epoch; order, flips and translations follow from the seed and the step.
+        flip, shift = config.augmentation.horizontal_flip, config.augmentation.shift
+        return datasets.training_batches(data.train, classes, batch_size, seed, first_step, last_step, flip, shift)
+
+    with run.scope():
+        model = build(config, data)
+        # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
+        optimizer = optimizer or training.adam(config.training, steps)
+        model.compile(optimizer, loss or "categorical_crossentropy", metrics=["accuracy"], **run.compile_options(steps))
+    validation = datasets.evaluation_batches(data.validation, classes, batch_size=500)
+    history = run.fit(model, batches, steps, validation, monitor="val_accuracy", mode="max", callbacks=callbacks)
+
+    with run.unfinished_export() as folder:
+        # In float32, whatever the precision of the training was.
+        network = build(config, data)
+        network.set_weights(model.get_weights())
+        test = data.test
+        average_mirrored = config.augmentation.average_mirrored and config.augmentation.horizontal_flip
+        # What stops before the last layer: images can be compared by it.
+        features = keras.Model(network.input, network.get_layer("classifier").input)
+        signatures = export.write_image_classifier(
+            network, class_names, folder, test.images[0], average_mirrored, features=features
         )
+        probabilities = export.SavedFunction(folder).predict(500, images=test.images)["probabilities"]
+        scores = evaluation.classification_metrics(test.labels, probabilities, class_names)
+        evaluation.save_learning_curves(history, run.figures / "learning_curves.png")
+        evaluation.save_confusion_matrix(scores["confusion_matrix"], class_names, run.figures / "confusion_matrix.png")
+        path = run.figures / "confident_mistakes.png"
+        evaluation.save_confident_mistakes(test.images, test.labels, probabilities, class_names, path)
+        card = {"summary": __doc__, "signatures": signatures, "limits": images.LIMITS, "scored_on": SCORED_ON}
+        return run.finish(folder, network, history, data, scores, format_scores, card)
 
-    @property
-    def signatures(self):
-        """What the export takes and returns, as Markdown."""
-        return (
-            f"{super().signatures}\n\n`features` takes `images`, too, and returns `features`, float32 "
-            "`[batch, dimensions]`: what the last layer reads, and\npictures can be compared by."
-        )
 
-    def features(self, model):
-        """Return the model that stops before the last layer."""
-        import keras
+def explain(folder, config, figures):
+    """Draw saliency, and Grad-CAM at the last convolution, or after its batch normalization."""
+    kind = "activation" if config.network.batch_normalization else "convolution"
+    last = f"block{len(config.network.filters)}_{kind}"
 
-        return keras.Model(model.input, model.get_layer("classifier").input)
+    def maps(network, batch, classes):
+        grad_cam = evaluation.grad_cam(network, batch, classes, last)
+        return {"saliency": evaluation.saliency(network, batch, classes), "Grad-CAM": grad_cam}
 
-    def attributions(self, model, images, classes):
-        """Return the saliency, and Grad-CAM at the last convolution, or behind its normalisation."""
-        kind = "activation" if self.config.batch_normalization else "convolution"
-        last = f"block{len(self.config.filters)}_{kind}"
-        found = super().attributions(model, images, classes)
-        return {**found, "Grad-CAM": evaluation.grad_cam(model, images, classes, last)}
-
-    def examples(self):
-        """Return the first test image."""
-        examples = super().examples()
-        return {**examples, "features": examples["serving_default"]}
+    images.save_attributions(folder, config, maps, figures / "attributions.png")

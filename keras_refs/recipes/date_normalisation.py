@@ -7,56 +7,110 @@ to five minutes on one CPU core that had other work, too.
 """
 
 import dataclasses
+import functools
 
-from keras_refs import datasets
-from keras_refs.recipes import seq2seq, settings
+from keras_refs import datasets, evaluation, export, settings, training
+from keras_refs.recipes import sequences
+
+SCORED_ON, build = "on the test split", sequences.build
+SHOWN = ("3 March 2026", "03.03.26", "Dienstag, 3. März 2026", "3/31/99")
+"""Dates whose attention is drawn."""
+LIMITS = (
+    "It reads days from 1969 to 2068 in German, English, Spanish, French, Italian, Dutch and Portuguese. Where there "
+    "are only\nnumbers, 3.4. is a day of April and 3/4 one of March, as in Germany and in the United States. It may "
+    "output a date for a\ntext that has none, and does not check that the weekday fits."
+)
+NO_DATE = (
+    "\n\nWhere greedy or beam search finds what is no date of the calendar, such as 1999-11-32, the output is an empty "
+    "string; score and\nattention are those of what was found. The symbols of the last signature are not checked."
+)
+"""What the card says of `existing_dates`."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(seq2seq.Seq2SeqSettings):
-    """Settings of the recipe."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Data(settings.Settings):
+    """Generated dates."""
 
     examples: settings.Count = 20_000
-    """Dates to train on."""
-    embedding_dim: settings.Count = 32
-    """Width of the embeddings."""
-    units: settings.Count = 128
-    """Width of the encoder's outputs and of the decoder; even if the encoder reads in both directions."""
-    encoder_layers: settings.Count = 1
-    """LSTM layers of the encoder."""
-    dropout: settings.Rate = 0.1
-    """Share dropped of the outputs of encoder, decoder and combination."""
-    label_smoothing: settings.Rate = 0.0
-    """Share of every target's probability that is spread over all symbols."""
-    longest_source: settings.Count = 64
-    """Characters that the export reads of a date; what follows is left out."""
-    epochs: settings.Count = 8
-    """Passes over the training split."""
-    batch_size: settings.Count = 128
-    """Examples a training step, over all devices together."""
-    learning_rate: settings.Positive = 3e-3
-    """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
-    clip_norm: settings.NotNegative = 1.0
-    """Longest gradient of a variable, longer ones are shortened to it; 0 for no limit."""
+    """Number of dates to train on."""
 
 
-class Recipe(seq2seq.Seq2SeqRecipe):
-    """Train `models.attention_seq2seq` on generated dates; days and formats of the test are not among them."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the recipe."""
 
-    name = "date_normalisation"
-    family = "recurrent"
-    source_name = "dates"
-    target_name = "iso"
-    shown = ("3 March 2026", "03.03.26", "Dienstag, 3. März 2026", "3/31/99")
-    limits = (
-        "It reads days from 1969 to 2068 in German, English, Spanish, French, Italian, Dutch and Portuguese. Where "
-        "only numbers\nstand, 3.4. is a day of April and 3/4 one of March, as in Germany and in the United States. It "
-        "answers with some date\nwhatever it is given, and does not check that the weekday fits."
+    data: Data = Data()
+    network: sequences.Network = sequences.Network(embedding_dim=32, units=128, encoder_layers=1, dropout=0.1)
+    training: sequences.Training = sequences.Training(
+        epochs=8, batch_size=128, learning_rate=3e-3, clip_norm=1.0, label_smoothing=0.0
+    )
+    decoding: sequences.Decoding = sequences.Decoding()
+    compute: settings.Compute = settings.Compute()
+
+
+def train_and_evaluate(
+    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
+):
+    """Train on generated dates, export the best epoch and score it once on the test split.
+
+    The test split shares no day and no format with the others. Arguments and result are those of every recipe, see
+    `keras_refs.recipes`.
+    """
+    import keras
+
+    run = training.Run("date_normalisation", config, workdir, export_dir, resume, family="recurrent")
+    data = datasets.generate_dates(config.data.examples)
+    pairs, batch_size = data.token_pairs(data.train), config.training.batch_size
+    steps = run.steps_per_epoch(len(pairs[0]))
+    prepare = functools.partial(datasets.teacher_forcing, num_target_symbols=data.target_symbols.size)
+    # Pairs of about the same length, in a new order in every epoch, which follows from the seed and the step.
+    batches = functools.partial(datasets.bucketed_batches, pairs, batch_size, config.compute.seed, prepare=prepare)
+
+    with run.scope():
+        model = build(config, data)
+        # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
+        optimizer = optimizer or training.adam(config.training, steps)
+        loss = loss or keras.losses.CategoricalCrossentropy(label_smoothing=config.training.label_smoothing)
+        accuracy = evaluation.SequenceAccuracy(name="sequence_accuracy")
+        # A step takes tens of milliseconds: several per execution would save nothing.
+        options = run.compile_options(steps, most_steps_per_execution=1)
+        model.compile(optimizer, loss, metrics=[accuracy], **options)
+    validation = datasets.ordered_batches(data.token_pairs(data.validation), 1000, prepare)
+    history = run.fit(
+        model, batches, steps, validation, monitor="val_sequence_accuracy", mode="max", callbacks=callbacks
     )
 
-    def load_data(self):
-        """Return generated dates."""
-        return datasets.generate_dates(self.config.examples)
+    with run.unfinished_export() as folder:
+        # In float32, whatever the precision of the training was.
+        network = build(config, data, for_export=True)
+        network.set_weights(model.get_weights())
+        inputs, outputs = ("dates", data.source_symbols), ("iso", data.target_symbols)
+        options = {"half_precision": True, "postprocess": existing_dates, **vars(config.decoding)}
+        signatures = export.write_transcriber(network, inputs, outputs, folder, examples=SHOWN[:2], **options)
+        scores = sequences.score(folder, data.test, history, run.figures, label="dates", shown=SHOWN)
+        card = {"summary": __doc__, "signatures": signatures + NO_DATE, "limits": LIMITS, "scored_on": SCORED_ON}
+        return run.finish(folder, network, history, data, scores, format_scores, card)
 
-    def _format(self, scores):
-        return f"exact match {1 - scores['word_error_rate']:.4f}, symbol error rate {scores['symbol_error_rate']:.4f}"
+
+def existing_dates(strings):
+    """Return string tensors with an empty string in place of every one that is no date of the calendar."""
+    import tensorflow as tf
+
+    return tf.where(datasets.is_date(strings), strings, "")
+
+
+def evaluate(folder, config):  # noqa: ARG001
+    """Return the error rates of an export on the test split."""
+    # Another split's number of examples does not matter for it.
+    return sequences.evaluate(folder, datasets.generate_dates(train_examples=0, validation_examples=0).test)
+
+
+def format_scores(scores):
+    """Return exact match and symbol error rate of greedy search, the same in bfloat16, and of beam search."""
+    text = "exact match {exact_match:.4f}, symbol error rate {symbol_error_rate:.4f}"
+    return sequences.format_scores(scores, lambda rates: text.format(exact_match=1 - rates["word_error_rate"], **rates))
+
+
+def explain(folder, config, figures, texts=()):  # noqa: ARG001
+    """Draw which characters each symbol of a date attends to, for these dates or some of the recipe's own."""
+    sequences.save_attention(folder, texts or SHOWN, figures / "attention.png")

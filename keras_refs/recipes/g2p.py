@@ -11,65 +11,95 @@ gets 32.6 % wrong (three seeds).
 """
 
 import dataclasses
+import functools
 import re
 
-from keras_refs import datasets
-from keras_refs.recipes import seq2seq, settings
+from keras_refs import datasets, evaluation, export, settings, training
+from keras_refs.recipes import sequences
+
+SCORED_ON, build = "on the test split", sequences.build
+SHOWN = ("rough", "through", "thoughtful", "xylophone", "psychology", "keras", "wednesday", "quixotic")
+"""Words whose attention is drawn."""
+LIMITS = (
+    "It speaks North American English as the CMU Pronouncing Dictionary writes it, one pronunciation per word, "
+    "whatever the\nsentence around it. Most of its errors are in names from other languages, abbreviations and "
+    "misspellings."
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(seq2seq.Seq2SeqSettings, settings.DataSettings):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
     """Settings of the recipe."""
 
-    dataset: str = "cmudict"
-    """TFDS name of a data set with one text and one sequence of texts, its pronunciations."""
-    train_split: str = "train"
-    """TFDS split or slice to train on."""
-    validation_split: str = "validation"
-    """TFDS split or slice to choose the best epoch on."""
-    test_split: str = "test"
-    """TFDS split or slice to score on, once, at the end."""
-    embedding_dim: settings.Count = 128
-    """Width of the embeddings."""
-    units: settings.Count = 512
-    """Width of the encoder's outputs and of the decoder; even if the encoder reads in both directions."""
-    encoder_layers: settings.Count = 2
-    """LSTM layers of the encoder."""
-    dropout: settings.Rate = 0.45
-    """Share dropped of the outputs of encoder, decoder and combination."""
-    longest_source: settings.Count = 64
-    """Letters that the export reads of a word; what follows is left out."""
-    epochs: settings.Count = 50
-    """Passes over the training split."""
-    batch_size: settings.Count = 256
-    """Examples a training step, over all devices together."""
-    learning_rate: settings.Positive = 2e-3
-    """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
-    clip_norm: settings.NotNegative = 1.0
-    """Longest gradient of a variable, longer ones are shortened to it; 0 for no limit."""
+    data: settings.SequenceData = settings.SequenceData(dataset="cmudict")
+    network: sequences.Network = sequences.Network(embedding_dim=128, units=512, encoder_layers=2, dropout=0.45)
+    training: sequences.Training = sequences.Training(epochs=50, batch_size=256, learning_rate=2e-3, clip_norm=1.0)
+    decoding: sequences.Decoding = sequences.Decoding()
+    compute: settings.Compute = settings.Compute()
 
 
-class Recipe(seq2seq.Seq2SeqRecipe):
-    """Train `models.attention_seq2seq` on every word with each of its pronunciations."""
+def train_and_evaluate(
+    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
+):
+    """Train on every word with each of its pronunciations, export the best epoch and score it once on the test split.
 
-    name = "g2p"
-    source_name = "words"
-    target_name = "phonemes"
-    separator = " "
-    shown = ("rough", "through", "thoughtful", "xylophone", "psychology", "keras", "wednesday", "quixotic")
-    limits = (
-        "It speaks North American English as the CMU Pronouncing Dictionary writes it, one pronunciation a word, "
-        "whatever the\nsentence around it. Names of other languages, abbreviations and misspellings are where most of "
-        "its errors are."
+    Arguments and result are those of every recipe, see `keras_refs.recipes`.
+    """
+    import keras
+
+    run = training.Run("g2p", config, workdir, export_dir, resume, family="wide_recurrent")
+    data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=without_stress)
+    pairs, batch_size = data.token_pairs(data.train), config.training.batch_size
+    steps = run.steps_per_epoch(len(pairs[0]))
+    prepare = functools.partial(datasets.teacher_forcing, num_target_symbols=data.target_symbols.size)
+    # Pairs of about the same length, in a new order in every epoch, which follows from the seed and the step.
+    batches = functools.partial(datasets.bucketed_batches, pairs, batch_size, config.compute.seed, prepare=prepare)
+
+    with run.scope():
+        model = build(config, data)
+        # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
+        optimizer = optimizer or training.adam(config.training, steps)
+        loss = loss or keras.losses.CategoricalCrossentropy(label_smoothing=config.training.label_smoothing)
+        accuracy = evaluation.SequenceAccuracy(name="sequence_accuracy")
+        # A step takes about a fifth of a second: several per execution would save nothing.
+        options = run.compile_options(steps, most_steps_per_execution=1)
+        model.compile(optimizer, loss, metrics=[accuracy], **options)
+    validation = datasets.ordered_batches(data.token_pairs(data.validation), 1000, prepare)
+    history = run.fit(
+        model, batches, steps, validation, monitor="val_sequence_accuracy", mode="max", callbacks=callbacks
     )
 
-    def load_data(self):
-        """Return the `datasets.TranscriptionDataset` the settings name, without stress."""
-        config = self.config
-        splits = config.train_split, config.validation_split, config.test_split
-        return datasets.load_transcriptions(
-            config.dataset, config.data_dir, splits, simplify=lambda phonemes: re.sub(r"\d", "", phonemes)
+    with run.unfinished_export() as folder:
+        # In float32, whatever the precision of the training was.
+        network = build(config, data, for_export=True)
+        network.set_weights(model.get_weights())
+        inputs, outputs = ("words", data.source_symbols), ("phonemes", data.target_symbols)
+        signatures = export.write_transcriber(
+            network, inputs, outputs, folder, examples=SHOWN[:2], half_precision=True, **vars(config.decoding)
         )
+        scores = sequences.score(folder, data.test, history, run.figures, label="words", shown=SHOWN)
+        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": SCORED_ON}
+        return run.finish(folder, network, history, data, scores, format_scores, card)
 
-    def _format(self, scores):
-        return f"word error rate {scores['word_error_rate']:.4f}, phoneme error rate {scores['symbol_error_rate']:.4f}"
+
+def without_stress(phonemes):
+    """Return a pronunciation without the digits, which say how much each vowel is stressed."""
+    return re.sub(r"\d", "", phonemes)
+
+
+def evaluate(folder, config):
+    """Return the error rates of an export on the test split, without reading the others."""
+    data = config.data
+    test = datasets.load_transcription_split(data.dataset, data.data_dir, data.test_split, without_stress)
+    return sequences.evaluate(folder, test)
+
+
+def format_scores(scores):
+    """Return word and phoneme error rates of greedy search, the same in bfloat16, and of beam search."""
+    text = "word error rate {word_error_rate:.4f}, phoneme error rate {symbol_error_rate:.4f}"
+    return sequences.format_scores(scores, lambda rates: text.format(**rates))
+
+
+def explain(folder, config, figures, texts=()):  # noqa: ARG001
+    """Draw which letters each phoneme attends to, for these words or some of the recipe's own."""
+    sequences.save_attention(folder, texts or SHOWN, figures / "attention.png")

@@ -1,299 +1,239 @@
-"""Make pictures like Fashion-MNIST's, with a generator and a discriminator that play against each other.
+"""Generate images like Fashion-MNIST's with a generative adversarial network (GAN).
 
     python -m keras_refs.train gan
 
-It takes 35 minutes on one CPU core. Three seeds reach on the test split a classifier-FID from 4.9 to 5.5 (noise 233,
-training pictures 0.3), a precision from 0.80 to 0.81 and a recall from 0.62 to 0.63 (training pictures 0.84 both).
+takes 35 minutes on one CPU core. Three seeds reach on the test split a classifier-FID from 4.9 to 5.5 (noise 233,
+training images 0.3), a precision from 0.80 to 0.81 and a recall from 0.62 to 0.63 (training images 0.84 both).
+
+The scores compare images in the features of a frozen classifier of these data, not of the Inception network that
+published Fréchet distances are measured with: hence "classifier-FID", which is not comparable with those.
 """
 
 import dataclasses
 import functools
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
-from keras_refs import datasets, evaluation, export, models, training
+import numpy as np
+from annotated_types import Ge
+
+from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.errors import UserError
-from keras_refs.recipes import image_classification, recipe, settings
+from keras_refs.recipes import image_comparison
 
-SHEET = 8, 5
-"""Columns and rows of a sheet of pictures."""
+SCORED_ON, format_scores = "on the test split", image_comparison.format_scores
+LIMITS = "It generates images at random. Some show no kind of clothes, and the rarer forms of a kind are missing."
+GRID = 8, 5
+"""Columns and rows of a grid of images."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(image_classification.PictureSettings):
-    """Settings of the recipe."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network(settings.Settings):
+    """Arguments of `models.gan_generator` and `models.gan_discriminator`."""
 
-    classifier: str = "saved_models/conv_classifier/1"
-    """Folder of an exported conv_classifier of these pictures, in whose features they are compared."""
     latent_dim: settings.Count = 100
-    """Random numbers a picture is made of."""
+    """Width of a latent vector."""
     hidden_units: tuple[settings.Count, ...] = ()
-    """Width of each of the generator's dense layers before the small picture; none by default."""
+    """Width of each dense layer of the generator before the one that outputs the feature map; none by default."""
     base_filters: settings.Count = 128
-    """Channels of the small picture that the generator enlarges."""
+    """Channels of the small feature map that the generator upsamples."""
     generator_filters: tuple[settings.Count, ...] = (128, 64)
-    """Output channels of the generator's transposed convolutions but the last."""
+    """Output channels of each transposed convolution of the generator except the last."""
     discriminator_filters: tuple[settings.Count, ...] = (64, 128)
-    """Output channels of the discriminator's convolutions."""
+    """Output channels of each convolution of the discriminator."""
     kernel_size: settings.Count = 4
     """Height and width of every kernel in pixels."""
     dropout: settings.Rate = 0.0
-    """Share of the discriminator's activations dropped after every convolution."""
+    """Dropout rate after every convolution of the discriminator."""
     class_conditional: bool = True
-    """Whether both players are told which class a picture is of; every latents have one."""
+    """Whether generator and discriminator are conditioned on the class of an image."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Objective(settings.Settings):
+    """What generator and discriminator minimise: arguments of `training.AdversarialModel`."""
+
     loss: Literal["non_saturating", "hinge", "wasserstein"] = "hinge"
-    """What the players minimise; wasserstein has a gradient penalty."""
+    """Loss of generator and discriminator; wasserstein has a gradient penalty."""
     label_smoothing: settings.Rate = 0.0
-    """How far below 1 the target for real pictures is; non-saturating loss alone."""
+    """How far below 1 the target of real images is; non_saturating loss only."""
     gradient_penalty: settings.NotNegative = 10.0
-    """Factor of the gradient penalty; Wasserstein loss alone."""
-    epochs: settings.Count = 12
-    """Passes over the training split."""
-    batch_size: settings.Count = 64
-    """Real pictures a training step, over all devices together."""
-    learning_rate: settings.Positive = 4e-4
-    """The generator's highest learning rate; it rises for an epoch and falls to zero along a cosine."""
+    """Factor of the gradient penalty; wasserstein loss only."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training(settings.Training):
+    """How long and how fast both networks learn; `learning_rate` and `average_epochs` are the generator's."""
+
     discriminator_learning_rate: settings.Positive = 4e-4
-    """The discriminator's."""
-    patience: settings.Count = 1000
-    """Epochs without a better validation score after which training stops."""
-    samples: settings.Count = 10_000
-    """Pictures to make for the scores."""
+    """Peak learning rate of the discriminator; --learning-rate is the generator's."""
 
 
-class Recipe(recipe.Recipe):
-    """Train `training.AdversarialModel`, and compare what its generator makes with pictures it has not seen.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scoring(settings.Settings):
+    """What generated images are compared with, and how many."""
 
-    Pictures are compared in the features of a frozen classifier of these data, not of the Inception network that
-    published Fréchet distances are measured in: hence "classifier-FID", and no comparison with those.
+    classifier: str = "saved_models/conv_classifier/1"
+    """Folder of an exported conv_classifier of these images, in whose features they are compared."""
+    samples: Annotated[int, Ge(4)] = 10_000
+    """Images to generate for the scores."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the recipe."""
+
+    data: settings.ImageData = settings.ImageData()
+    network: Network = Network()
+    objective: Objective = Objective()
+    training: Training = Training(epochs=12, batch_size=64, learning_rate=4e-4, patience=1000)
+    scoring: Scoring = Scoring()
+    compute: settings.Compute = settings.Compute()
+
+
+def build(config, data):
+    """Return the `training.AdversarialModel` of a generator and a discriminator for these images."""
+    network, image_shape = config.network, data.image_shape
+    num_classes = len(data.class_names) if network.class_conditional else None
+    shared = {"kernel_size": network.kernel_size, "num_classes": num_classes}
+    generator = models.gan_generator(
+        network.latent_dim, image_shape, network.hidden_units, network.base_filters, network.generator_filters, **shared
+    )
+    discriminator = models.gan_discriminator(
+        image_shape, network.discriminator_filters, dropout=network.dropout, **shared
+    )
+    options = {"num_classes": num_classes, "seed": config.compute.seed, **vars(config.objective)}
+    return training.AdversarialModel(generator, discriminator, **options)
+
+
+def train_and_evaluate(
+    config,
+    workdir,
+    export_dir="saved_models",
+    resume=False,
+    *,
+    build=build,
+    generator_optimizer=None,
+    discriminator_optimizer=None,
+    callbacks=(),
+):
+    """Train both networks, export the generator of the best epoch and score the export once against the test split.
+
+    Arguments and result are those of every recipe, see `keras_refs.recipes`, with these exceptions: `build` returns a
+    `training.AdversarialModel`, which has the losses, so that there is no argument `loss`; there are two optimizers;
+    and `workdir` also gets `samples/`, with a grid of generated images for every epoch.
     """
+    run = training.Run("gan", config, workdir, export_dir, resume, family="convolutional")
+    data = datasets.load_image_classification(**vars(config.data))
+    classifier = image_comparison.FeatureClassifier(config.scoring.classifier, data)
+    steps = run.steps_per_epoch(len(data.train))
+    # A new order in every epoch, which follows from the seed and the step.
+    batches = functools.partial(training_batches, data.train, config.training.batch_size, config.compute.seed)
 
-    name = "gan"
-    family = "convolutional"
-    monitor = "val_classifier_fid"
-    # A step takes a tenth of a second, and each of several in a call is traced for itself.
-    most_steps_per_execution = 1
-    limits = "It makes pictures at random. Some are of no kind of clothes, and the rarer forms of a kind are missing."
+    with run.scope():
+        model = build(config, data)
+        # Half of Adam's usual momentum: the gradients of one network change with every step of the other.
+        generator_optimizer = generator_optimizer or training.adam(config.training, steps, beta_1=0.5)
+        rate = config.training.discriminator_learning_rate
+        # The discriminator is not exported: no moving average of its weights.
+        discriminator_training = settings.override(config.training, learning_rate=rate, average_epochs=0.0)
+        discriminator_optimizer = discriminator_optimizer or training.adam(discriminator_training, steps, beta_1=0.5)
+        # A step takes a tenth of a second: to do several in one call from Python would gain nothing.
+        options = run.compile_options(steps, most_steps_per_execution=1)
+        model.compile(generator_optimizer, discriminator_optimizer, **options)
+    # In float32, whatever the precision of the training is.
+    generator = build(config, data).generator
+    callbacks = [validation(model, generator, classifier, data, Path(workdir)), *callbacks]
+    history = run.fit(model, batches, steps, None, monitor="val_classifier_fid", mode="min", callbacks=callbacks)
 
-    @property
-    def signatures(self):
-        """What the export takes and returns, as Markdown."""
-        height, width, channels = self.data.image_shape
-        dim = self.config.latent_dim
-        return (
-            f"- `serving_default`: `latents`, float32 `[batch, {dim}]`, standard normal numbers\n"
-            "- `sample`: two scalars, `seed`, int64, and `count`, int32, at most 10,000; returns its `latents`, too\n\n"
-            f"Both return `images`, uint8 `[batch, {height}, {width}, {channels}]`, pixel values 0..255. The same "
-            "latents give the same picture, and so\ndo the same seed and number of the picture."
-            f"{self._signature_of_classes}"
-        )
+    with run.unfinished_export() as folder:
+        generator.set_weights(model.generator.get_weights())
+        class_names = data.class_names if config.network.class_conditional else ()
+        # A million weights: float16 halves the space.
+        signatures = export.write_image_generator(generator, folder, class_names, half_precision=True)
+        # Of other latents than those that the best epoch was chosen by.
+        images = generate(folder, draw_latents(config.scoring.samples, config.network.latent_dim, seed=1))
+        scores = image_comparison.score(images, data, classifier)
+        evaluation.save_gan_losses(history, run.figures / "losses.png")
+        epochs = sorted((Path(workdir) / "samples").glob("epoch-*.png"))
+        evaluation.save_animation(epochs, run.figures / "training.gif")
+        columns, rows = GRID
+        between = generate(folder, latents_between(rows, columns, config.network.latent_dim, len(class_names)))
+        _, nearest = evaluation.nearest_examples(images[:columns], data.train.images)
+        pairs = np.concatenate([images[:columns], data.train.images[nearest]])
+        shown = {"samples": images[: columns * rows], "interpolation": between, "nearest": pairs}
+        for name, grid in shown.items():
+            evaluation.save_image(evaluation.image_grid(grid, columns), run.figures / f"{name}.png")
+        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": SCORED_ON}
+        return run.finish(folder, generator, history, data, scores, format_scores, card)
 
-    @property
-    def _signature_of_classes(self):
-        if self._num_classes is None:
-            return ""
-        names = ", ".join(self.data.class_names)
-        return (
-            f" The greatest of the first {self._num_classes} latents chooses the class, in\nthis order: {names}. "
-            "Between two classes there is\nnothing: there the picture changes at once."
-        )
 
-    def load_data(self):
-        """Return the `datasets.ImageDataset` the settings name, if the classifier takes its pictures."""
-        data = self.config.load()
-        taken = self._judge[1].image_shape
-        if taken != data.image_shape:
-            raise UserError(
-                f"--classifier must take pictures of {data.image_shape}. "
-                f"Received: {self.config.classifier}, which takes those of {taken}"
-            )
-        return data
+def training_batches(split, batch_size, seed, first_step, last_step):
+    """Return shuffled batches of images, float32 from -1 to 1, and their classes, as `datasets.shuffled_batches`."""
+    import tensorflow as tf
 
-    @functools.cached_property
-    def _judge(self):
-        """The classifier's features of pictures, and the classifier."""
-        folder = self.config.classifier
-        try:
-            return export.SavedFunction(folder, "features"), export.SavedImageClassifier(folder)
-        except UserError as error:
-            raise UserError(
-                f"--classifier must be a SavedModel of conv_classifier with the signature `features`. {error}"
-            ) from error
+    def scale(_, images, labels):
+        return tf.cast(images, tf.float32) / 127.5 - 1, labels
 
-    def _features(self, images):
-        return self._judge[0].predict(500, images=images)["features"]
+    return datasets.shuffled_batches([split.images, split.labels], batch_size, seed, first_step, last_step, scale)
 
-    def build_model(self):
-        """Return both players in their training step."""
-        config = self.config
-        return training.AdversarialModel(
-            self.build_export_model(),
-            models.gan_discriminator(
-                self.data.image_shape,
-                config.discriminator_filters,
-                config.kernel_size,
-                config.dropout,
-                num_classes=self._num_classes,
-            ),
-            config.loss,
-            config.label_smoothing,
-            config.gradient_penalty,
-            self._num_classes,
-            config.seed,
-        )
 
-    def build_export_model(self):
-        """Return the generator."""
-        config = self.config
-        return models.gan_generator(
-            config.latent_dim,
-            self.data.image_shape,
-            config.hidden_units,
-            config.base_filters,
-            config.generator_filters,
-            config.kernel_size,
-            num_classes=self._num_classes,
-        )
+def validation(model, generator, classifier, data, workdir):
+    """Return the Keras callback that measures every epoch's images and saves a grid of them.
 
-    @property
-    def _num_classes(self):
-        return len(self.data.class_names) if self.config.class_conditional else None
+    It adds `val_classifier_fid`, their distance to the validation split, to the epoch's metrics. `generator` is a copy
+    of the model's in float32, which gets the averaged weights. The grids go into `samples/` and, for TensorBoard,
+    `logs/images/`.
+    """
+    import keras
+    import tensorflow as tf
 
-    def exported_part(self, model):
-        """Return the generator."""
-        return model.generator
+    columns, rows = GRID
+    latents = draw_latents(max(columns * rows, len(data.validation)), generator.input.shape[1])
+    expected = classifier.features(data.validation.images)
 
-    def _compile(self, model, **options):
-        # Half of Adam's usual momentum: what one player should do changes with every step of the other.
-        generator = self._optimizer(beta_1=0.5)
-        discriminator = self._optimizer(
-            beta_1=0.5, learning_rate=self.config.discriminator_learning_rate, use_ema=False, ema_momentum=0.99
-        )
-        model.compile(generator, discriminator, **options)
+    def measure(epoch, logs):
+        generator.set_weights(model.averaged_generator_weights())
+        images = export.to_pixels(generator.predict(latents, batch_size=500, verbose=0)).numpy()
+        logs["val_classifier_fid"] = evaluation.frechet_distance(expected, classifier.features(images))
+        grid = evaluation.image_grid(images[: columns * rows], columns)
+        (workdir / "samples").mkdir(exist_ok=True)
+        evaluation.save_image(grid, workdir / "samples" / f"epoch-{epoch + 1:04d}.png")
+        with tf.summary.create_file_writer(str(workdir / "logs" / "images")).as_default():
+            tf.summary.image("generated", grid[tf.newaxis], step=epoch)
 
-    def training_batches(self, first_step, last_step):
-        """Return shuffled pictures with values from -1 to 1, and their classes."""
-        import tensorflow as tf
+    return keras.callbacks.LambdaCallback(on_epoch_end=measure)
 
-        def prepare(_, images, labels):
-            return tf.cast(images, tf.float32) / 127.5 - 1, labels
 
-        config, train = self.config, self.data.train
-        return datasets.shuffled_batches(
-            [train.images, train.labels], config.batch_size, config.seed, first_step, last_step, prepare
-        )
+def draw_latents(count, latent_dim, seed=0):
+    """Return standard normal latents, float32 `(count, latent_dim)`."""
+    return np.random.default_rng(seed).normal(size=(count, latent_dim)).astype("float32")
 
-    def validation_batches(self):
-        """Return nothing: `after_epoch` validates."""
-        return
 
-    def after_epoch(self, model, run):
-        """Return a function that draws a sheet of pictures and measures their distance to the validation's."""
-        import tensorflow as tf
+def latents_between(rows, columns, latent_dim, num_classes):
+    """Return for each of `rows` pairs of latents those on the way, in `columns` steps, of one class each."""
+    first, last = draw_latents(2 * rows, latent_dim).reshape(2, rows, 1, latent_dim)
+    # Along a circle: in between, the straight line is nearer to the origin than any latents are.
+    angles = np.linspace(0, np.pi / 2, columns).reshape(-1, 1)
+    latents = first * np.cos(angles) + last * np.sin(angles)
+    # The class stays: from one to another the image changes abruptly.
+    latents[..., :num_classes] = first[..., :num_classes]
+    return latents.reshape(-1, latent_dim)
 
-        # With the moving average of the weights, while training goes on with the others.
-        generator = self.build_export_model()
-        latents = self._latents(max(SHEET[0] * SHEET[1], len(self.data.validation)))
-        expected = self._features(self.data.validation.images)
-        logs = tf.summary.create_file_writer(str(run.logs / "pictures"))
-        self._sheets(run.figures).mkdir(exist_ok=True)
 
-        def measure(epoch):
-            generator.set_weights(model.generator.get_weights())
-            model.generator_optimizer.finalize_variable_values(generator.trainable_variables)
-            made = export.to_pixels(generator.predict(latents, batch_size=500, verbose=0)).numpy()
-            sheet = evaluation.pictures.sheet(made[: SHEET[0] * SHEET[1]], SHEET[0])
-            evaluation.pictures.save(sheet, self._sheets(run.figures) / f"epoch-{epoch + 1:04d}.png")
-            with logs.as_default():
-                tf.summary.image("made", sheet[tf.newaxis], step=epoch)
-            return {self.monitor: evaluation.frechet_distance(expected, self._features(made))}
+def generate(folder, latents):
+    """Return the images, uint8, that an export generates."""
+    return export.SavedFunction(folder).predict(500, latents=latents)["images"]
 
-        return measure
 
-    @staticmethod
-    def _sheets(figures):
-        return figures.parent / "samples"
+def evaluate(folder, config):
+    """Return how an export's images compare with the test split, beside the training split and noise."""
+    data = datasets.load_image_classification(**vars(config.data))
+    classifier = image_comparison.FeatureClassifier(config.scoring.classifier, data)
+    images = generate(folder, draw_latents(config.scoring.samples, config.network.latent_dim, seed=1))
+    return image_comparison.score(images, data, classifier)
 
-    def _latents(self, count, seed=0):
-        import numpy as np
 
-        return np.random.default_rng(seed).normal(size=(count, self.config.latent_dim)).astype("float32")
-
-    def write_export(self, model, folder):
-        """Write the SavedModel, with float16 weights."""
-        export.write_image_generator(model, folder, half_precision=True)
-
-    def examples(self):
-        """Return one draw of latents."""
-        import numpy as np
-
-        sample = {"seed": np.int64(0), "count": np.int32(1)}
-        return {"serving_default": {"latents": self._latents(1)}, "sample": sample}
-
-    def _make(self, latents):
-        return self._exported.predict(500, latents=latents)["images"]
-
-    def score(self, folder):
-        """Return how an export's pictures compare with the test split's, and the pictures."""
-        import numpy as np
-
-        self._exported, (_, classifier) = export.SavedFunction(folder), self._judge
-        count = self.config.samples
-        # Not the latents that chose the best epoch.
-        made = self._make(self._latents(count, seed=1))
-        real = self.data.test.images
-        expected = self._features(real)
-        shares = np.bincount(classifier.predict(made).argmax(axis=1), minlength=classifier.num_classes) / count
-        scores = {
-            **evaluation.generative_metrics(expected, self._features(made)),
-            "class_shares": dict(zip(self.data.class_names, shares.round(4).tolist(), strict=True)),
-            "class_evenness": evaluation.evenness(shares),
-            "nearest_training_picture": {},
-            "references": {},
-        }
-        noise = np.random.default_rng(0).integers(0, 256, made.shape, dtype=np.uint8)
-        for name, images in (("training pictures", self.data.train.images[:count]), ("noise", noise)):
-            scores["references"][name] = evaluation.generative_metrics(expected, self._features(images))
-        for name, images in (("made", made), ("test", real)):
-            distances, _ = evaluation.nearest_examples(images[:1000], self.data.train.images)
-            scores["nearest_training_picture"][name] = round(float(np.median(distances)), 1)
-        return scores, {"made": made}
-
-    def format_scores(self, scores):
-        """Return all scores beside those of training pictures and of noise; the distance comes last."""
-        rows = {"made": scores, **scores["references"]}
-        lines = [
-            f"{name:<18} kernel distance {found['kernel_distance']:.4f}, precision {found['precision']:.3f}, "
-            f"recall {found['recall']:.3f}, classifier-FID {found['frechet_distance']:.3f}"
-            for name, found in rows.items()
-        ]
-        shares, nearest = scores["class_shares"], scores["nearest_training_picture"]
-        return "\n".join(
-            [
-                *lines[1:],
-                f"Classes: {min(shares.values()):.1%} ({min(shares, key=shares.get)}) to {max(shares.values()):.1%} "
-                f"({max(shares, key=shares.get)}), evenness {scores['class_evenness']:.4f}",
-                f"Median distance to the nearest training picture: made {nearest['made']:.0f}, "
-                f"test {nearest['test']:.0f}",
-                " ".join(lines[0].split()),
-            ]
-        )
-
-    def draw(self, history, scores, predictions, folder):
-        """Draw the players' losses, pictures, how they became so, ways between two, and their nearest neighbours."""
-        import numpy as np
-
-        pictures, made, (columns, rows) = evaluation.pictures, predictions["made"], SHEET
-        pictures.save_players(history, folder / "players.png")
-        pictures.save(pictures.sheet(made[: columns * rows], columns), folder / "samples.png")
-        pictures.save_animation(sorted(self._sheets(folder).glob("epoch-*.png")), folder / "training.gif")
-        ends = self._latents(2 * rows).reshape(2, rows, 1, -1)
-        # Along a circle: in between, the straight line is nearer to the origin than any latents are.
-        angle = np.linspace(0, np.pi / 2, columns).reshape(-1, 1)
-        ways = ends[0] * np.cos(angle) + ends[1] * np.sin(angle)
-        # The class stays: from one to another it is a jump.
-        ways[..., : self._num_classes or 0] = ends[0, ..., : self._num_classes or 0]
-        between = self._make(ways.reshape(-1, ways.shape[-1]))
-        pictures.save(pictures.sheet(between, columns), folder / "interpolation.png")
-        _, places = evaluation.nearest_examples(made[:columns], self.data.train.images)
-        pairs = np.concatenate([made[:columns], self.data.train.images[places]])
-        pictures.save(pictures.sheet(pairs, columns), folder / "nearest.png")
+def explain(folder, config, figures):  # noqa: ARG001
+    """Raise `UserError`: a generator makes no predictions."""
+    raise UserError("There is nothing to explain for a generator: its images depend on random latents alone.")

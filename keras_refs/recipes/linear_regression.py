@@ -1,8 +1,9 @@
-"""Predict how a diabetes patient's illness goes on from ten measurements, by linear regression.
+"""Predict the disease progression of diabetes patients from ten measurements, by linear regression.
 
     python -m keras_refs.train linear_regression
 
-ends at the least-squares solution, which the closed form gives: R2 0.518 on the 442 patients it is fitted to.
+takes 19 seconds on 2 CPU cores and ends at the least-squares solution, which the closed form gives: R2 0.5177 on the
+442 patients it is fitted to.
 """
 
 import dataclasses
@@ -10,80 +11,96 @@ import functools
 
 import numpy as np
 
-from keras_refs import datasets, evaluation, export, models
-from keras_refs.recipes import settings
-from keras_refs.recipes.table import TableRecipe, TableSettings
+from keras_refs import datasets, evaluation, export, models, settings, training
+from keras_refs.recipes import tables
+
+SCORED_ON = "in sample"
+LIMITS = (
+    "It describes the rows it was fitted to: its scores are in sample, not those of new rows. A weight says how the "
+    "target\nchanges with a feature while the others stay the same, not what causes what."
+)
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(TableSettings):
-    """Settings of the recipe."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the recipe: all rows in one step, so the gradient is exact; no EMA, it lags behind the optimum."""
 
-    dataset: str = "diabetes"
-    """TFDS name of a data set with a vector of numbers and a number to predict."""
-    batch_size: settings.Count = 442
-    """Examples a training step; all of them, so that the gradient is exact."""
+    data: tables.TableData = tables.TableData(dataset="diabetes")
+    penalties: tables.Penalties = tables.Penalties()
+    training: tables.TableTraining = tables.TableTraining(batch_size=442, learning_rate=0.05, average_epochs=0.0)
+    compute: settings.Compute = settings.Compute(precision="float32")
 
 
-class Recipe(TableRecipe):
-    """Fit `models.linear_regression` to a table."""
+def build(config, data):
+    """Return the network for these features, from standardised features to standardised targets."""
+    return models.linear_regression(num_features=len(data.feature_names), **vars(config.penalties))
 
-    name = "linear_regression"
-    loss = "mean_squared_error"
-    with_classes = False
-    limits = (
-        "It describes the rows it was fitted to: its scores are in sample, not those of new rows. A weight says how "
-        "the target\ngoes with a feature when the others stay, not what causes what."
-    )
 
-    @property
-    def signatures(self):
-        """What the export takes and returns, as Markdown."""
-        names = self.data.feature_names
-        return (
-            f"- `serving_default`: `features`, float32 `[batch, {len(names)}]`, raw: {', '.join(names)}\n\n"
-            "It returns `prediction`, float32 `[batch, 1]`, in the units of the data's target."
-        )
+def train_and_evaluate(
+    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
+):
+    """Fit to all rows, export the best epoch and score the export on the same rows, as least squares is.
 
-    @functools.cached_property
-    def target_scale(self):
-        """Mean and deviation of the training targets."""
-        return datasets.Standardization.of(self.data.train.targets)
+    Arguments and result are those of every recipe, see `keras_refs.recipes`.
+    """
+    run = training.Run("linear_regression", config, workdir, export_dir, resume, family="dense")
+    data = datasets.load_table(config.data.dataset, config.data.data_dir)
+    features, targets, batch_size = data.rows.features, data.rows.targets, config.training.batch_size
+    steps = run.steps_per_epoch(len(data.rows)) * config.training.passes_per_epoch
+    feature_scaler, target_scaler = datasets.fit_scaler(features), datasets.fit_scaler(targets)
+    standardized = datasets.standardize(features, feature_scaler), datasets.standardize(targets, target_scaler)
+    batches = functools.partial(datasets.shuffled_batches, standardized, batch_size, config.compute.seed)
 
-    def build_model(self):
-        """Return the network for these features."""
-        return models.linear_regression(len(self.data.feature_names), l1=self.config.l1, l2=self.config.l2)
+    with run.scope():
+        model = build(config, data)
+        # Adam with linear warm-up and cosine decay.
+        optimizer = optimizer or training.adam(config.training, steps)
+        model.compile(optimizer, loss or "mean_squared_error", **run.compile_options(steps))
+    validation = datasets.ordered_batches(standardized, batch_size=len(data.rows))
+    history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
 
-    def training_targets(self, targets):
-        """Return the targets, standardised."""
-        return self.target_scale.apply(targets)
+    with run.unfinished_export() as folder:
+        # In float32, whatever the precision of the training was.
+        network = build(config, data)
+        network.set_weights(model.get_weights())
 
-    def answer(self, outputs):
-        """Return predictions in the units of the targets."""
-        return {"prediction": self.target_scale.invert(outputs)}
+        def predict(raw):
+            outputs = network(datasets.standardize(raw, feature_scaler), training=False)
+            return {"prediction": datasets.unstandardize(outputs, target_scaler)}
 
-    def name_weights(self, weights):
-        """Return the weights in the units of the target."""
-        return {"prediction": weights[0] * self.target_scale.deviation}, "change for one deviation of the feature"
+        returned = "It returns `prediction`, float32 `[batch, 1]`, in the units of the data's target."
+        signatures = tables.write_export(folder, network, predict, data, returned)
+        scores = evaluate(folder, config)
+        predictions = export.SavedFunction(folder).predict(features=features)["prediction"]
+        evaluation.save_learning_curves(history, run.figures / "learning_curves.png", {"loss": "mean squared error"})
+        evaluation.save_predictions(targets, predictions, run.figures / "predictions.png")
+        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": SCORED_ON}
+        return run.finish(folder, network, history, data, scores, format_scores, card)
 
-    def score(self, folder):
-        """Return the scores of the export on the rows it was fitted to, beside those of least squares."""
-        rows = self.data.test
-        predictions = export.SavedFunction(folder).predict(features=rows.features)["prediction"]
-        design = np.column_stack([self.feature_scale.apply(rows.features), np.ones(len(rows))]).astype("float64")
-        solution = np.linalg.lstsq(design, rows.targets, rcond=None)[0]
-        references = {
-            "mean": np.broadcast_to(rows.targets.mean(), rows.targets.shape),
-            "least squares": design @ solution,
-        }
-        return evaluation.regression_metrics(rows.targets, predictions, references), predictions
 
-    def format_scores(self, scores):
-        """Return the scores of the references, then the model's."""
-        return evaluation.format_regression_metrics(scores)
+def evaluate(folder, config):
+    """Return the regression metrics of an export on all rows, beside those of the mean and of least squares there."""
+    from sklearn.linear_model import LinearRegression
 
-    def draw(self, history, scores, predictions, folder):
-        """Draw the learning curve, and predictions and residuals against the truth."""
-        figures = evaluation.figures
-        figures.save_learning_curves(history, folder / "learning_curves.png", metrics={"loss": "mean squared error"})
-        figures.save_predictions(self.data.test.targets, predictions, folder / "predictions.png")
+    rows = datasets.load_table(config.data.dataset, config.data.data_dir).rows
+    predictions = export.SavedFunction(folder).predict(features=rows.features)["prediction"]
+    # What the network sees, in the precision that the closed form needs.
+    features = datasets.standardize(rows.features, datasets.fit_scaler(rows.features)).astype("float64")
+    references = {
+        "mean": np.full_like(rows.targets, rows.targets.mean()),
+        "least squares": LinearRegression().fit(features, rows.targets).predict(features),
+    }
+    return evaluation.regression_metrics(rows.targets, predictions, references)
+
+
+def format_scores(scores):
+    """Return RMSE, MAE and R2 of the references, then of the model."""
+    return evaluation.format_regression_metrics(scores)
+
+
+def explain(folder, config, figures):
+    """Draw the weights, in the units of the target."""
+    data = datasets.load_table(config.data.dataset, config.data.data_dir)
+    weights = export.load_model(folder).layers[-1].kernel.numpy()[:, 0] * datasets.fit_scaler(data.rows.targets).scale_
+    label = "change of the prediction per standard deviation of the feature"
+    evaluation.save_coefficients(data.feature_names, {"prediction": weights}, label, figures / "coefficients.png")

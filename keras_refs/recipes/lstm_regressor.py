@@ -1,73 +1,107 @@
-"""Forecast the electricity that is used in the next 24 hours from the last week with an LSTM.
+"""Forecast the electricity load of the next 24 hours from the last week with an LSTM.
 
     python -m keras_refs.train lstm_regressor
 
-has an RMSE of 115 kW over the 24 hours (mean of three seeds; a ridge regression of the same week 141, or 129 where it
-knows the holidays, too) after about a minute of training on a CPU core. It reads the week day by day, and the calendar.
+has an RMSE of 115 kW over the 24 hours (mean of three seeds; a ridge regression of the same week 141, or 129 with the
+holidays as inputs, too) after about a minute of training on a CPU core. It reads the week day by day, and the calendar.
 """
 
 import dataclasses
 
-from keras_refs import models
-from keras_refs.recipes import settings
-from keras_refs.recipes.series import SeriesRecipe, SeriesSettings
+from keras_refs import datasets, evaluation, export, models, settings, training
+from keras_refs.recipes import series
+
+SCORED_ON, format_scores = "on the test split", series.format_scores
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(SeriesSettings):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
     """Settings of the recipe."""
 
-    dataset: str = "hourly_electricity"
-    """TFDS name of a series of hours."""
-    target: str = "load"
-    """Name of the number to forecast."""
-    window: settings.Count = 168
-    """Steps to forecast from."""
-    horizon: settings.Count = 24
-    """Steps to forecast."""
-    season: settings.Count = 24
-    """Steps after which the series repeats; the network learns the change to the value one season before."""
-    steps_per_reading: settings.Count = 24
-    """Steps of the series that the network reads at once; the window must be a multiple of them."""
-    holidays: str = "PT"
-    """Whose holidays to know, the ISO code of a country or a market such as PT or XNYS; empty for none."""
-    epochs: settings.Count = 15
-    """Passes over the training split."""
-    batch_size: settings.Count = 128
-    """Examples a training step, over all devices together."""
-    learning_rate: settings.Positive = 4e-3
-    """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
-    clip_norm: settings.NotNegative = 1.0
-    """Longest gradient of a variable, longer ones are shortened to it; 0 for no limit."""
-    units: tuple[settings.Count, ...] = (128,)
-    """Width of each recurrent layer."""
+    data: series.SeriesData = series.SeriesData(
+        dataset="hourly_electricity",
+        target="load",
+        window=168,
+        horizon=24,
+        season=24,
+        steps_per_reading=24,
+        holidays="PT",
+    )
+    network: series.Network = series.Network(units=(128,))
+    training: settings.Training = settings.Training(epochs=15, batch_size=128, learning_rate=4e-3, clip_norm=1.0)
+    compute: settings.Compute = settings.Compute()
 
 
-class Recipe(SeriesRecipe):
-    """Train `models.lstm_regressor` on windows of hours."""
+def load(config):
+    """Return the data set, a series of hours without a gap, and the encoder of its training windows."""
+    return series.load(config.data, hourly=True, longest_step=1)
 
-    name = "lstm_regressor"
-    # Of the absolute error, because the squared one would be about the hours that a change of the clock doubled or
-    # left empty.
-    loss = "mean_absolute_error"
-    hourly = True
-    longest_step = 1
 
-    def build_model(self):
-        """Return the network for these windows."""
-        return self._build("auto")
+def build(config, data, for_export=False):
+    """Return the network for these windows; an export has to run without a GPU, too."""
+    steps, features = series.input_shape(config.data, data)
+    horizon, use_cudnn = config.data.horizon, False if for_export else "auto"
+    return models.lstm_regressor(
+        num_series=features, num_outputs=horizon, steps=steps, use_cudnn=use_cudnn, **vars(config.network)
+    )
 
-    def build_export_model(self):
-        """Return the network without cuDNN's kernel, which would tie the export to GPUs."""
-        return self._build(False)
 
-    def _build(self, use_cudnn):
-        steps, numbers = self.input_shape
-        return models.lstm_regressor(
-            num_series=numbers,
-            num_outputs=self.config.horizon,
-            units=self.config.units,
-            steps=steps,
-            dropout=self.config.dropout,
-            use_cudnn=use_cudnn,
+def train_and_evaluate(
+    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
+):
+    """Train on windows of the series, export the best epoch and score the export once on the test split.
+
+    Arguments and result are those of every recipe, see `keras_refs.recipes`.
+    """
+    run = training.Run("lstm_regressor", config, workdir, export_dir, resume, family="recurrent")
+    data, encoder = load(config)
+    batch_size, seed = config.training.batch_size, config.compute.seed
+    steps = run.steps_per_epoch(len(data.train))
+
+    def encode(values, times, targets):
+        return encoder.inputs(values, times), encoder.targets(values, targets)
+
+    def batches(first_step, last_step):
+        # A new order in every epoch, which follows from the seed and the step.
+        return datasets.shuffled_batches(
+            data.train.arrays, batch_size, seed, first_step, last_step, prepare=lambda _, *windows: encode(*windows)
         )
+
+    with run.scope():
+        model = build(config, data)
+        # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
+        optimizer = optimizer or training.adam(config.training, steps)
+        # The squared error would be dominated by the hours that a change of the clock doubled or left empty.
+        model.compile(optimizer, loss or "mean_absolute_error", **run.compile_options(steps))
+    validation = datasets.ordered_batches(data.validation.arrays, 1000, encode)
+    history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
+
+    with run.unfinished_export() as folder:
+        # In float32, whatever the precision of the training was.
+        network = build(config, data, for_export=True)
+        network.set_weights(model.get_weights())
+        signatures = export.write_forecaster(network, encoder, data, folder)
+        test, references = data.test, series.reference_forecasts(data, encoder)
+        forecasts = export.SavedFunction(folder).predict(series=test.values, time=test.iso_times)["forecast"]
+        scores = evaluation.regression_metrics(test.targets, forecasts, references)
+        evaluation.save_learning_curves(history, run.figures / "learning_curves.png", {"loss": "mean absolute error"})
+        evaluation.save_predictions(test.targets, forecasts, run.figures / "residuals.png")
+        by_name = {"lstm_regressor": forecasts, **references}
+        if config.data.horizon > 1:
+            evaluation.save_error_by_step(test.targets, by_name, data.target, run.figures / "error_by_step.png")
+        # Of the ridge regressions one is enough to see.
+        by_name = {name: values for name, values in by_name.items() if not name.startswith("ridge, ")}
+        evaluation.save_forecasts(test.times, test.targets, by_name, data.target, run.figures / "forecasts.png")
+        card = {"summary": __doc__, "signatures": signatures, "limits": series.LIMITS, "scored_on": SCORED_ON}
+        card["columns"] = list(data.value_names)
+        return run.finish(folder, network, history, data, scores, format_scores, card)
+
+
+def evaluate(folder, config):
+    """Return the scores of an export on the test windows; the references are fitted to the training split."""
+    return series.evaluate(folder, *load(config))
+
+
+def explain(folder, config, figures):
+    """Draw how strongly each hour of the forecast depends on each hour of the window."""
+    series.save_influence(folder, *load(config), figures / "influence.png")

@@ -1,243 +1,223 @@
-"""Tell which of forty languages a few words are written in with a simple recurrent network.
+"""Identify the language of a few words, one of forty, with a simple recurrent network.
 
     python -m keras_refs.train rnn_text_classifier
 
-is right about 87 of 100 pieces of forty characters of the Universal Declaration of Human Rights, from articles it was
-not trained on (mean of three seeds). That is less than a linear model on character n-grams, which is right about 94.
+classifies 87 of 100 pieces of forty characters of the Universal Declaration of Human Rights correctly, from articles it
+was not trained on (mean of three seeds). That is less than a linear model on character n-grams, which reaches 94.
 """
 
 import dataclasses
-import functools
 import json
 from pathlib import Path
 from typing import Annotated
 
-import lazy_loader
+import numpy as np
 from annotated_types import Interval
 
-from keras_refs import datasets, evaluation, export, models
+from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.errors import UserError
-from keras_refs.recipes import recipe, settings
+from keras_refs.recipes import classification
 
-# On first use: a tenth of a second, which `--help` need not wait for.
-np = lazy_loader.load("numpy")
+NGRAMS = Path("assets.extra") / "ngrams.json"
+"""The vocabulary in an export, for programs without strings; servers leave the folder alone."""
+SCORED_ON = "on the test split"
+LIMITS = (
+    "It distinguishes the languages it was trained on, and predicts one of them for any text, an empty one included. "
+    "It\nlearned from one solemn text; names, slang and mixed languages lie outside what was measured."
+)
 
-NGRAMS = "assets.extra/ngrams.json"
-"""Where in an export the sequences of characters stand that it knows; servers leave the folder alone."""
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tokens(settings.Settings):
+    """How a network reads texts."""
 
-@dataclasses.dataclass(frozen=True)
-class Config(settings.DataSettings):
-    """Settings of the recipe."""
-
-    dataset: str = "udhr_languages"
-    """TFDS name of a data set with one text and one class label."""
-    train_split: str = "train"
-    """TFDS split or slice to train on."""
-    validation_split: str = "validation"
-    """TFDS split or slice to choose the best epoch on."""
-    test_split: str = "test"
-    """TFDS split or slice to score on, once, at the end."""
     length: settings.Count = 40
-    """Characters that are read of a text; it is scored on texts cut to pieces of at most as many."""
+    """Characters that are read of a text; it is scored on pieces of texts with at most as many."""
     ngram: Annotated[int, Interval(ge=1, lt=4)] = 3
-    """Characters a token stands for: each one together with those before it."""
+    """Characters per token: each character together with those before it."""
     vocabulary_size: Annotated[int, Interval(ge=3)] = 20_000
-    """Most tokens to know, padding and the unknown one included."""
+    """Maximum number of different tokens, padding and the unknown token included."""
     token_dropout: settings.Rate = 0.2
-    """Share of the tokens that are made unknown in training."""
+    """Probability of replacing a token of a training text by the unknown token."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network(settings.Settings):
+    """Arguments of `models.rnn_text_classifier`."""
+
     embedding_dim: settings.Count = 64
     """Width of the embedding."""
     units: tuple[settings.Count, ...] = (128,)
     """Width of each recurrent layer."""
     dropout: settings.Rate = 0.3
-    """Share of every layer's inputs, but the first's, and of the head's dropped."""
-    epochs: settings.Count = 12
-    """Passes over the training split."""
-    batch_size: settings.Count = 128
-    """Examples a training step, over all devices together."""
-    learning_rate: settings.Positive = 3e-3
-    """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
-    clip_norm: settings.NotNegative = 1.0
-    """Longest gradient of a variable, longer ones are shortened to it; 0 for no limit."""
+    """Dropout rate on the inputs of every recurrent layer except the first, and of the head."""
 
 
-class Recipe(recipe.Recipe):
-    """Train `models.rnn_text_classifier` on texts from every word on, cut at random lengths."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of the recipe."""
 
-    name = "rnn_text_classifier"
-    family = "recurrent"
-    loss = "sparse_categorical_crossentropy"
-    metrics = ("accuracy",)
-    monitor = "val_accuracy"
-    explains_texts = True
-    limits = (
-        "It tells apart the languages it was trained on, and answers with one of them for any text, an empty one "
-        "included. It\nlearned from one solemn text; names, slang and mixed languages lie outside what was measured."
+    data: settings.SequenceData = settings.SequenceData(dataset="udhr_languages")
+    tokens: Tokens = Tokens()
+    network: Network = Network()
+    training: settings.Training = settings.Training(epochs=12, batch_size=128, learning_rate=3e-3, clip_norm=1.0)
+    compute: settings.Compute = settings.Compute()
+
+
+def build(config, data):
+    """Return the network for these tokens and classes."""
+    size, classes = data.tokens.size, len(data.class_names)
+    return models.rnn_text_classifier(vocabulary_size=size, num_classes=classes, **vars(config.network))
+
+
+def train_and_evaluate(
+    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
+):
+    """Train on texts from every word on, export the best epoch and score the export once on pieces of the test split.
+
+    Arguments and result are those of every recipe, see `keras_refs.recipes`.
+    """
+    run = training.Run("rnn_text_classifier", config, workdir, export_dir, resume, family="recurrent")
+    texts, length = datasets.load_texts(**vars(config.data)), config.tokens.length
+    # The training texts decide which tokens there are. Training examples begin at every word, and so overlap; the
+    # pieces that are validated and scored do not.
+    data = dataclasses.replace(
+        texts,
+        tokens=datasets.NgramTokens.of(texts.train.texts, config.tokens.ngram, config.tokens.vocabulary_size),
+        train=texts.train.from_every_word(length),
+        validation=texts.validation.pieces(length),
+        test=texts.test.pieces(length),
+    )
+    batch_size, seed = config.training.batch_size, config.compute.seed
+    steps = run.steps_per_epoch(len(data.train))
+    examples = data.tokens.encode(data.train.texts, length), data.train.labels
+    validation_examples = data.tokens.encode(data.validation.texts, length), data.validation.labels
+
+    def batches(first_step, last_step):
+        # Users' texts have any length, and n-grams that no training text has: so lengths and unknown tokens are random.
+        # A new order in every epoch; all of this follows from the seed and the step.
+        shortest, dropout = max(1, length // 4), config.tokens.token_dropout
+        return datasets.text_batches(*examples, batch_size, seed, first_step, last_step, shortest, dropout)
+
+    with run.scope():
+        model = build(config, data)
+        # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
+        optimizer = optimizer or training.adam(config.training, steps)
+        loss = loss or "sparse_categorical_crossentropy"
+        model.compile(optimizer, loss, metrics=["accuracy"], **run.compile_options(steps))
+    validation = datasets.ordered_batches(validation_examples, batch_size=1000)
+    history = run.fit(model, batches, steps, validation, monitor="val_accuracy", mode="max", callbacks=callbacks)
+
+    with run.unfinished_export() as folder:
+        # In float32, whatever the precision of the training was.
+        network = build(config, data)
+        network.set_weights(model.get_weights())
+        signatures = write_text_classifier(network, data, length, folder)
+        scores = evaluate(folder, config)
+        evaluation.save_learning_curves(history, run.figures / "learning_curves.png")
+        path = run.figures / "confusion_matrix.png"
+        evaluation.save_confusion_matrix(scores["confusion_matrix"], data.class_names, path)
+        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": SCORED_ON}
+        return run.finish(folder, network, history, data, scores, format_scores, card)
+
+
+def write_text_classifier(network, data, length, folder):
+    """Write a SavedModel that classifies the first `length` characters of texts, and the vocabulary beside it.
+
+    Besides `serving_default`, which takes strings, there is `numeric`, which takes tokens: runtimes to which a
+    SavedModel is converted may support no strings. Returns what both take and return as Markdown, for the model card.
+    """
+    import tensorflow as tf
+
+    tokens, class_names, example = data.tokens, data.class_names, data.test.texts[:1]
+
+    def classify(texts):
+        return export.class_outputs(network(tokens.encode(texts, length), training=False), class_names)
+
+    def classify_tokens(numbers):
+        outputs = export.class_outputs(network(numbers, training=False), class_names)
+        return {name: outputs[name] for name in ("label", "probabilities")}
+
+    signatures = {
+        "serving_default": export.checked(classify, {"texts": (tf.string, ())}),
+        "numeric": (classify_tokens, export.specifications({"tokens": (tf.int32, (length,))})),
+    }
+    examples = {"serving_default": {"texts": example}, "numeric": {"tokens": tokens.encode(example, length)}}
+    # Most weights are those of the embedding; rounded to float16, they take half of the space.
+    export.write_saved_model(folder, network, signatures, examples, half_precision=True)
+    (Path(folder) / NGRAMS).write_text(json.dumps(tokens.ngrams(), ensure_ascii=False), encoding="utf-8")
+    return (
+        f"- `serving_default`: `texts`, string `[batch]`, UTF-8; their first {length} characters are read\n"
+        f"- `numeric`: `tokens`, int32 `[batch, {length}]`, for each character the index in `{NGRAMS}`, counted from "
+        f"2, of it and the {tokens.n - 1} before it, spaces before the\n  first; 1 for what is not there, 0 after the "
+        "end\n\n"
+        f"Both return `label` (int64 `[batch]`) and `probabilities` (float32 `[batch, {len(class_names)}]`), the first "
+        f"also `class_name` (string `[batch]`).\n\nClasses: {', '.join(class_names)}."
     )
 
-    @property
-    def signatures(self):
-        """What the export takes and returns, as Markdown."""
-        classes = self.data.class_names
-        return (
-            f"- `serving_default`: `texts`, string `[batch]`, UTF-8; their first {self.config.length} characters are "
-            f"read\n- `numeric`: `tokens`, int32 `[batch, {self.config.length}]`, for each character the place in "
-            f"`{NGRAMS}`, counted from 2, of it and the {self.config.ngram - 1} before it, spaces before the\n  first; "
-            "1 for what is not there, 0 after the end\n\n"
-            f"Both return `label` (int64 `[batch]`) and `probabilities` (float32 `[batch, {len(classes)}]`), the first "
-            f"also `class_name` (string `[batch]`).\n\nClasses: {', '.join(classes)}."
-        )
 
-    def load_data(self):
-        """Return the `datasets.TextDataset` the settings name, validation and test cut to pieces."""
-        config = self.config
-        splits = config.train_split, config.validation_split, config.test_split
-        whole = datasets.load_texts(config.dataset, config.data_dir, splits)
-        cut = {name: getattr(whole, name).pieces(config.length) for name in ("validation", "test")}
-        return dataclasses.replace(whole, train=_FromEveryWord(whole.train, config.length), **cut)
-
-    @functools.cached_property
-    def tokens(self):
-        """The tokens of the training texts."""
-        config = self.config
-        return datasets.NgramTokens.of(self.data.train.texts.texts, config.ngram, config.vocabulary_size)
-
-    def build_model(self):
-        """Return the network for these tokens and classes."""
-        return models.rnn_text_classifier(
-            vocabulary_size=self.tokens.size,
-            num_classes=len(self.data.class_names),
-            embedding_dim=self.config.embedding_dim,
-            units=self.config.units,
-            dropout=self.config.dropout,
-        )
-
-    def training_batches(self, first_step, last_step):
-        """Return shuffled `(tokens, classes)` of texts from some word on, cut at random."""
-        import tensorflow as tf
-
-        config, train = self.config, self.data.train
-        shortest = max(1, config.length // 4)
-
-        def prepare(seeds, tokens, labels):
-            length_seed, dropout_seed = tf.unstack(tf.random.experimental.stateless_split(seeds, 2))
-            shape = tf.shape(tokens)
-            lengths = tf.random.stateless_uniform([shape[0], 1], length_seed, shortest, config.length + 1, tf.int32)
-            dropped = tf.random.stateless_uniform(shape, dropout_seed) < config.token_dropout
-            tokens = tf.where(dropped & (tokens > 0), datasets.texts.UNKNOWN, tokens)
-            return tf.where(tf.range(config.length) < lengths, tokens, datasets.texts.PADDING), labels
-
-        arrays = self._read(train.from_every_word, train.labels)
-        return datasets.shuffled_batches(arrays, config.batch_size, config.seed, first_step, last_step, prepare)
-
-    def validation_batches(self):
-        """Return `(tokens, classes)` of the validation pieces."""
-        pieces = self.data.validation
-        return datasets.ordered_batches((list(pieces.texts), pieces.labels), 1000, lambda *batch: self._read(*batch))
-
-    def _read(self, texts, labels):
-        return self.tokens.tokens(self.tokens.characters(texts, self.config.length)), labels
-
-    def write_export(self, model, folder):
-        """Write the SavedModel, which takes strings, and beside it what a program needs that has none."""
-        import tensorflow as tf
-
-        def tell_language(tokens):
-            return export.tell_class(model(tokens, training=False), self.data.class_names)
-
-        def tell_label(tokens):
-            answer = tell_language(tokens)
-            return {name: answer[name] for name in ("label", "probabilities")}
-
-        def read(texts):
-            return self.tokens.tokens(self.tokens.characters(texts, self.config.length))
-
-        answer, numeric = export.in_half_precision(model, lambda texts: tell_language(read(texts)), tell_label)
-        numbers = {"tokens": (tf.int32, (self.config.length,))}
-        export.write_function(answer, {"texts": (tf.string, ())}, folder, numeric=(numeric, numbers))
-        path = Path(folder) / NGRAMS
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(self.tokens.ngrams(), ensure_ascii=False), encoding="utf-8")
-
-    def examples(self):
-        """Return the first test piece."""
-        texts = self.data.test.texts[:1]
-        tokens, _ = self._read(texts, None)
-        return {"serving_default": {"texts": texts}, "numeric": {"tokens": tokens}}
-
-    def score(self, folder):
-        """Return the scores of the export on the test pieces, beside those of a linear model, and its probabilities."""
-        test, class_names = self.data.test, self.data.class_names
-        probabilities = export.SavedFunction(folder).predict(texts=test.texts)["probabilities"]
-        scores = evaluation.classification_metrics(test.labels, probabilities, class_names)
-        pieces = self.data.train.texts.pieces(self.config.length)
-        answers = evaluation.fit_ngram_classifier(pieces.texts, pieces.labels).predict(test.texts)
-        scores["references"] = {"character n-grams, linear": {"accuracy": float(np.mean(answers == test.labels))}}
-        return scores, probabilities
-
-    def format_scores(self, scores):
-        """Return precision, recall and F1 by class, the reference's accuracy, then the model's accuracy and loss."""
-        *lines, last = evaluation.format_classification_metrics(scores).splitlines()
-        lines += [f"{name}: accuracy {row['accuracy']:.4f}" for name, row in scores["references"].items()]
-        return "\n".join([*lines, last])
-
-    def draw(self, history, scores, predictions, folder):
-        """Draw learning curves and confusion matrix."""
-        figures, class_names = evaluation.figures, self.data.class_names
-        figures.save_learning_curves(history, folder / "learning_curves.png")
-        figures.save_confusion_matrix(scores["confusion_matrix"], class_names, folder / "confusion_matrix.png")
-
-    def explain(self, folder, figures, texts=()):
-        """Draw which characters of texts the logit of the language they are taken for depends on.
-
-        That is the norm of its gradient by the vector of the token that ends with the character. Without texts they are
-        the first test pieces of eight languages.
-        """
-        test, class_names = self.data.test, self.data.class_names
-        if "" in texts:
-            raise UserError("Every text must hold a character. Received an empty one.")
-        if not texts:
-            languages = np.unique(np.linspace(0, len(class_names) - 1, 8).round())
-            texts = [test.texts[place] for place in (np.argmax(test.labels == language) for language in languages)]
-        texts = [text[: self.config.length] for text in texts]
-        model = self.read_model(folder)
-        evaluation.answer_with_logits(model)
-        explained = [self._explain(model, text) for text in texts]
-        titles = [f"{class_names[label]} {share:.0%}" for label, share, _ in explained]
-        strengths = [strength for *_, strength in explained]
-        evaluation.explanations.save_characters(texts, titles, strengths, figures / "characters.png")
-
-    def _explain(self, model, text):
-        """Return the class a text is taken for, its probability, and a gradient's norm for every character."""
-        import keras
-        import tensorflow as tf
-
-        # Alone a text needs no padding, and so no mask, which the copy of the vectors does not have.
-        tokens = self.tokens.tokens(self.tokens.characters([text], len(text)))
-        _, embedding, *others = model.layers
-        answer, vectors = keras.Sequential(others), tf.identity(embedding(tokens))
-        probabilities = tf.nn.softmax(answer(vectors))[0].numpy()
-        label = probabilities.argmax()
-        gradient = evaluation.input_gradients(answer, vectors, [label])
-        return label, probabilities[label], np.linalg.norm(gradient[0], axis=-1)
+def read_tokens(folder):
+    """Return the `datasets.NgramTokens` of an export, without the texts that they were chosen by."""
+    return datasets.NgramTokens.from_ngrams(json.loads((Path(folder) / NGRAMS).read_text(encoding="utf-8")))
 
 
-class _FromEveryWord:
-    """Texts as training examples: what follows from each of their words on."""
+def evaluate(folder, config):
+    """Return the classification metrics of an export, beside the accuracy of a linear model, both on pieces of texts.
 
-    def __init__(self, texts, length):
-        self.texts = texts
-        self.from_every_word, labels = [], []
-        for text, label in zip(texts.texts, texts.labels, strict=True):
-            words = text.split()
-            starts = np.cumsum([0, *(len(word) + 1 for word in words)])
-            # From its last words on too little would be left to tell.
-            kept = [start for start in starts[:-1] if start == 0 or len(text) - start >= length // 2]
-            line = " ".join(words)
-            self.from_every_word += [line[start : start + length] for start in kept]
-            labels += [label] * len(kept)
-        self.labels = np.array(labels, np.int64)
+    The linear model is fitted to pieces of the training split; the scores are of those of the test split.
+    """
+    data, length = datasets.load_texts(**vars(config.data)), config.tokens.length
+    train, test, class_names = data.train.pieces(length), data.test.pieces(length), data.class_names
+    probabilities = export.SavedFunction(folder).predict(texts=test.texts)["probabilities"]
+    scores = classification.score(test.labels, probabilities, class_names, data.name)
+    linear = evaluation.fit_ngram_classifier(train.texts, train.labels).predict(test.texts)
+    return {**scores, "references": {"character n-grams, linear": {"accuracy": float((linear == test.labels).mean())}}}
 
-    def __len__(self):
-        return len(self.labels)
+
+def format_scores(scores):
+    """Return precision, recall and F1 by class, the reference's accuracy, then the model's accuracy and loss."""
+    *lines, last = evaluation.format_classification_metrics(scores).splitlines()
+    lines += [f"{name}: accuracy {row['accuracy']:.4f}" for name, row in scores["references"].items()]
+    return "\n".join([*lines, last])
+
+
+def explain(folder, config, figures, texts=()):
+    """Draw which characters of texts the logit of their predicted class depends on.
+
+    That is the L2 norm of its gradient with respect to the vector of the token that ends with the character. By default
+    the texts are pieces of the test split, one for each of eight classes.
+
+    Raises:
+        UserError: If a text is empty.
+    """
+    if "" in texts:
+        raise UserError("Every text must hold a character. Received an empty one.")
+    texts = [text[: config.tokens.length] for text in texts or _test_pieces(config, classes=8)]
+    outputs = export.SavedFunction(folder).predict(texts=texts)
+    predictions = zip(outputs["class_name"], outputs["probabilities"].max(axis=1), strict=True)
+    titles = [f"{class_name.decode()} {probability:.0%}" for class_name, probability in predictions]
+    network, tokens = export.load_model(folder), read_tokens(folder)
+    evaluation.remove_final_activation(network)
+    strengths = [
+        _gradient_norms(network, tokens.encode([text], len(text)), label)
+        for text, label in zip(texts, outputs["label"], strict=True)
+    ]
+    evaluation.save_characters(texts, titles, strengths, figures / "characters.png")
+
+
+def _test_pieces(config, classes):
+    """Return the first piece of the test split of some classes, from the first to the last of those that are in it."""
+    test = datasets.load_texts(**vars(config.data)).test.pieces(config.tokens.length)
+    _, first = np.unique(test.labels, return_index=True)
+    chosen = np.unique(np.linspace(0, len(first) - 1, classes).round().astype(int))
+    return [test.texts[index] for index in first[chosen]]
+
+
+def _gradient_norms(network, tokens, label):
+    """Return the L2 norm of the gradient of a class's logit with respect to the vector of each token of one text."""
+    import keras
+
+    _, embedding, *others = network.layers
+    # As an array, the vectors come without a mask: there is no padding in them.
+    vectors = embedding(tokens).numpy()
+    return np.linalg.norm(evaluation.input_gradients(keras.Sequential(others), vectors, [label])[0], axis=-1)

@@ -1,4 +1,4 @@
-"""Forecast how much is traded in New York tomorrow with a simple recurrent network.
+"""Forecast tomorrow's trading volume in New York with a simple recurrent network.
 
     python -m keras_refs.train simple_rnn_regressor
 
@@ -9,53 +9,92 @@ the calendar.
 
 import dataclasses
 
-from keras_refs import models
-from keras_refs.recipes import settings
-from keras_refs.recipes.series import SeriesRecipe, SeriesSettings
+from keras_refs import datasets, evaluation, export, models, settings, training
+from keras_refs.recipes import series
+
+SCORED_ON, format_scores = "on the test split", series.format_scores
 
 
-@dataclasses.dataclass(frozen=True)
-class Config(SeriesSettings):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Config:
     """Settings of the recipe."""
 
-    dataset: str = "nyse"
-    """TFDS name of a series of days."""
-    target: str = "log_volume"
-    """Name of the number to forecast."""
-    window: settings.Count = 5
-    """Steps to forecast from."""
-    horizon: settings.Count = 1
-    """Steps to forecast."""
-    season: settings.Count = 1
-    """Steps after which the series repeats; the network learns the change to the value one season before."""
-    holidays: str = "XNYS"
-    """Whose holidays to know, the ISO code of a country or a market such as PT or XNYS; empty for none."""
-    epochs: settings.Count = 40
-    """Passes over the training split."""
-    batch_size: settings.Count = 64
-    """Examples a training step, over all devices together."""
-    learning_rate: settings.Positive = 3e-3
-    """Highest learning rate; it rises for an epoch and falls to zero along a cosine."""
-    units: tuple[settings.Count, ...] = (64,)
-    """Width of each recurrent layer."""
+    data: series.SeriesData = series.SeriesData(
+        dataset="nyse", target="log_volume", window=5, horizon=1, season=1, holidays="XNYS"
+    )
+    network: series.Network = series.Network(units=(64,))
+    training: settings.Training = settings.Training(epochs=40, batch_size=64, learning_rate=3e-3)
+    compute: settings.Compute = settings.Compute()
 
 
-class Recipe(SeriesRecipe):
-    """Train `models.simple_rnn_regressor` on windows of days."""
-
-    name = "simple_rnn_regressor"
-    loss = "mean_squared_error"
-    hourly = False
+def load(config):
+    """Return the data set, a series of trading days, and the encoder of its training windows."""
     # Trading has paused for four days between two Wednesdays, never for a week.
-    longest_step = 7 * 24
+    return series.load(config.data, hourly=False, longest_step=7 * 24)
 
-    def build_model(self):
-        """Return the network for these windows."""
-        steps, numbers = self.input_shape
-        return models.simple_rnn_regressor(
-            num_series=numbers,
-            num_outputs=self.config.horizon,
-            units=self.config.units,
-            steps=steps,
-            dropout=self.config.dropout,
+
+def build(config, data):
+    """Return the network for these windows."""
+    steps, features = series.input_shape(config.data, data)
+    horizon = config.data.horizon
+    return models.simple_rnn_regressor(num_series=features, num_outputs=horizon, steps=steps, **vars(config.network))
+
+
+def train_and_evaluate(
+    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
+):
+    """Train on windows of the series, export the best epoch and score the export once on the test split.
+
+    Arguments and result are those of every recipe, see `keras_refs.recipes`.
+    """
+    run = training.Run("simple_rnn_regressor", config, workdir, export_dir, resume, family="recurrent")
+    data, encoder = load(config)
+    batch_size, seed = config.training.batch_size, config.compute.seed
+    steps = run.steps_per_epoch(len(data.train))
+
+    def encode(values, times, targets):
+        return encoder.inputs(values, times), encoder.targets(values, targets)
+
+    def batches(first_step, last_step):
+        # A new order in every epoch, which follows from the seed and the step.
+        return datasets.shuffled_batches(
+            data.train.arrays, batch_size, seed, first_step, last_step, prepare=lambda _, *windows: encode(*windows)
         )
+
+    with run.scope():
+        model = build(config, data)
+        # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
+        optimizer = optimizer or training.adam(config.training, steps)
+        model.compile(optimizer, loss or "mean_squared_error", **run.compile_options(steps))
+    validation = datasets.ordered_batches(data.validation.arrays, 1000, encode)
+    history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
+
+    with run.unfinished_export() as folder:
+        # In float32, whatever the precision of the training was.
+        network = build(config, data)
+        network.set_weights(model.get_weights())
+        signatures = export.write_forecaster(network, encoder, data, folder)
+        test, references = data.test, series.reference_forecasts(data, encoder)
+        forecasts = export.SavedFunction(folder).predict(series=test.values, time=test.iso_times)["forecast"]
+        scores = evaluation.regression_metrics(test.targets, forecasts, references)
+        evaluation.save_learning_curves(history, run.figures / "learning_curves.png", {"loss": "mean squared error"})
+        evaluation.save_predictions(test.targets, forecasts, run.figures / "residuals.png")
+        by_name = {"simple_rnn_regressor": forecasts, **references}
+        if config.data.horizon > 1:
+            evaluation.save_error_by_step(test.targets, by_name, data.target, run.figures / "error_by_step.png")
+        # Of the ridge regressions one is enough to see.
+        by_name = {name: values for name, values in by_name.items() if not name.startswith("ridge, ")}
+        evaluation.save_forecasts(test.times, test.targets, by_name, data.target, run.figures / "forecasts.png")
+        card = {"summary": __doc__, "signatures": signatures, "limits": series.LIMITS, "scored_on": SCORED_ON}
+        card["columns"] = list(data.value_names)
+        return run.finish(folder, network, history, data, scores, format_scores, card)
+
+
+def evaluate(folder, config):
+    """Return the scores of an export on the test windows; the references are fitted to the training split."""
+    return series.evaluate(folder, *load(config))
+
+
+def explain(folder, config, figures):
+    """Draw how strongly the forecast depends on each day of the window."""
+    series.save_influence(folder, *load(config), figures / "influence.png")

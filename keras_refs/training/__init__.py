@@ -7,16 +7,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "adversarial": ["AdversarialModel"],
         "checkpoints": ["Checkpoints", "History"],
-        "compute": [
-            "ComputePlan",
-            "Device",
-            "choose_compute",
-            "detect_device",
-            "prepare_process",
-            "strategy",
-        ],
-        "loop": ["ema_momentum", "fit", "steps_per_execution"],
+        "compute": ["ComputePlan", "Device", "choose_compute", "detect_device", "prepare_process", "strategy"],
+        "loop": ["adam", "fit", "steps_per_execution"],
         "interruption": ["Interrupted"],
-        "run": ["Run"],
+        "run": ["Run", "check_workdir", "finished"],
     },
 )

@@ -1,5 +1,6 @@
-"""The training step of a generative adversarial network: two players, two optimizers, one compiled function."""
+"""The training step of a generative adversarial network (GAN): two networks, two optimizers, one compiled function."""
 
+import copy
 import functools
 
 import keras
@@ -9,58 +10,81 @@ from keras import ops
 from keras_refs.models import arguments
 from keras_refs.models.gan import latent_classes
 
+_NETWORKS = ("generator", "discriminator")
 
-def non_saturating_losses(real, made, label_smoothing=0.0):
-    """Return the losses of discriminator and generator for logits of real and of made pictures.
+
+def non_saturating_losses(real, generated, label_smoothing=0.0):
+    """Return the losses of discriminator and generator for the logits of real and of generated images.
 
     With H the cross-entropy of a logit's logistic function and a target, L_D = (H(real, 1 - label_smoothing) +
-    H(made, 0)) / 2 and L_G = H(made, 1): log 2 each while the discriminator is undecided. Goodfellow et al. 2014.
+    H(generated, 0)) / 2 and L_G = H(generated, 1): log 2 each for logits of 0. Goodfellow et al. 2014.
     """
 
     def cross_entropy(logits, target):
         return ops.mean(ops.binary_crossentropy(ops.full_like(logits, target), logits, from_logits=True))
 
-    return (cross_entropy(real, 1 - label_smoothing) + cross_entropy(made, 0)) / 2, cross_entropy(made, 1)
+    discriminator_loss = (cross_entropy(real, 1 - label_smoothing) + cross_entropy(generated, 0)) / 2
+    return discriminator_loss, cross_entropy(generated, 1)
 
 
-def hinge_losses(real, made):
-    """Return L_D = (E[max(0, 1 - real)] + E[max(0, 1 + made)]) / 2 and L_G = -E[made]. Lim & Ye 2017."""
-    return ops.mean(ops.relu(1 - real) + ops.relu(1 + made)) / 2, -ops.mean(made)
+def hinge_losses(real, generated):
+    """Return L_D = (E[max(0, 1 - real)] + E[max(0, 1 + generated)]) / 2 and L_G = -E[generated]. Lim & Ye 2017."""
+    return ops.mean(ops.relu(1 - real) + ops.relu(1 + generated)) / 2, -ops.mean(generated)
 
 
-def wasserstein_losses(real, made):
-    """Return L_D = E[made] - E[real], to which a gradient penalty belongs, and L_G = -E[made]. Arjovsky et al. 2017."""
-    return ops.mean(made) - ops.mean(real), -ops.mean(made)
+def wasserstein_losses(real, generated):
+    """Return L_D = E[generated] - E[real], to penalise, and L_G = -E[generated]. Arjovsky et al. 2017."""
+    return ops.mean(generated) - ops.mean(real), -ops.mean(generated)
 
 
 LOSSES = {"non_saturating": non_saturating_losses, "hinge": hinge_losses, "wasserstein": wasserstein_losses}
 
 
-@keras.saving.register_keras_serializable("keras_refs")
-class AdversarialModel(keras.Model):
-    """A generator and a discriminator that play against each other in every step of `fit`.
+def gradient_penalty(images, generated, discriminator, seed):
+    """Return the mean of (|gradient of the logit with respect to the image| - 1)^2, float32. Gulrajani et al. 2017.
 
-    A step draws latents, makes pictures of them, updates the discriminator on real and made pictures, and then the
-    generator by what the updated discriminator says of the same made pictures. Real and made pictures pass through the
-    discriminator in batches of their own; a generator's batch normalisation sees made pictures alone.
-
-    With `num_classes` a batch is a tuple of pictures and their classes; without, what comes with the pictures is passed
-    over.
-
-    Called, it makes pictures of latents. Its metrics are both losses, and the shares of real and of made pictures that
-    the discriminator tells right (its logit is positive for real).
+    It is taken at a random point on the line between each real image and a generated one.
 
     Args:
-        generator: Model from `latents` `(batch, latent_dim)` to pictures.
-        discriminator: Model from pictures to logits `(batch, 1)`.
+        images: Real images `(batch, height, width, channels)`.
+        generated: As many generated images.
+        discriminator: Function from images to logits `(batch, 1)`.
+        seed: Seed of the points, an integer tensor `(2,)`.
+    """
+    weights = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed, dtype=generated.dtype)
+    points = images + weights * (generated - images)
+    with tf.GradientTape() as tape:
+        tape.watch(points)
+        logits = discriminator(points)
+    gradients = tf.cast(tape.gradient(logits, points), tf.float32)
+    # The gradient of the square root is infinite at 0.
+    norms = tf.sqrt(tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3]) + 1e-12)
+    return tf.reduce_mean(tf.square(norms - 1))
+
+
+@keras.saving.register_keras_serializable("keras_refs")
+class AdversarialModel(keras.Model):
+    """A generator and a discriminator, both of which every step of `fit` updates.
+
+    A step draws latents, generates images from them, updates the discriminator on real and generated images, and then
+    the generator by the logits of the updated discriminator for the same generated images. Real and generated images
+    pass through the discriminator in separate batches; the generator's batch normalisation sees generated images only.
+
+    With `num_classes` a batch is a tuple of images and their classes; without, anything beside the images is ignored.
+
+    Called with latents, it returns generated images. Its metrics are both losses, and the discriminator's accuracy on
+    real and on generated images (positive logits stand for real).
+
+    Args:
+        generator: Model from `latents` `(batch, latent_dim)` to images.
+        discriminator: Model from images to logits `(batch, 1)`.
         loss: `"non_saturating"`, `"hinge"`, or `"wasserstein"`, which adds a gradient penalty.
-        label_smoothing: How far below 1 the target for real pictures is, in [0, 1); non-saturating loss alone.
-        gradient_penalty: Factor of (|gradient of the logit in the picture| - 1)^2 between real and made pictures, for
-            the Wasserstein loss. Gulrajani et al. 2017.
-        num_classes: Classes of pictures, if both players were built for them; the discriminator is told the class of a
-            real picture, and of the latents of a made one.
+        label_smoothing: How far below 1 the target of real images is, in [0, 1); for the non-saturating loss only.
+        gradient_penalty: Factor of `gradient_penalty`, for the Wasserstein loss only.
+        num_classes: Number of classes, if both networks are class-conditional. The discriminator receives the class of
+            a real image, and for a generated one the class of its latents.
         seed: Seed of the latents.
-        **options: Keras's, such as `name`.
+        **options: Arguments of `keras.Model`, such as `name`.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -95,133 +119,127 @@ class AdversarialModel(keras.Model):
             "num_classes": num_classes,
             "seed": seed,
         }
+        smoothing = {"label_smoothing": label_smoothing} if loss == "non_saturating" else {}
+        self._adversarial_losses = functools.partial(LOSSES[loss], **smoothing)
         self._seeds = keras.random.SeedGenerator(seed)
-        names = ("discriminator_loss", "generator_loss", "real_accuracy", "made_accuracy")
+        names = ("discriminator_loss", "generator_loss", "real_accuracy", "generated_accuracy")
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
 
     def compile(self, generator_optimizer, discriminator_optimizer, **options):
-        """Take an optimizer for each player; under mixed_float16 both have their losses scaled.
+        """Take an optimizer for each network; for a network in mixed_float16 it is wrapped to scale the loss.
 
         Args:
-            generator_optimizer: Keras optimizer; with `use_ema` it keeps a moving average of the generator.
+            generator_optimizer: Keras optimizer; with `use_ema` it keeps a moving average of the generator's weights.
             discriminator_optimizer: Keras optimizer.
-            **options: Keras's, such as `jit_compile`.
+            **options: Further arguments of `keras.Model.compile`, such as `jit_compile`.
         """
         optimizers = []
-        for player, optimizer in ((self.generator, generator_optimizer), (self.discriminator, discriminator_optimizer)):
+        for network, optimizer in (
+            (self.generator, generator_optimizer),
+            (self.discriminator, discriminator_optimizer),
+        ):
             optimizer = keras.optimizers.get(optimizer)
-            half = any(layer.dtype_policy.name == "mixed_float16" for layer in player.layers)
+            half = any(layer.dtype_policy.name == "mixed_float16" for layer in network.layers)
             if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-            optimizer.build(player.trainable_variables)
+            optimizer.build(network.trainable_variables)
             optimizers.append(optimizer)
         self.generator_optimizer, self.discriminator_optimizer = optimizers
         super().compile(optimizer=None, auto_scale_loss=False, **options)
 
     @property
     def optimized(self):
-        """Each optimizer with the variables it trains; the first counts the steps."""
+        """Each optimizer with the variables that it trains, as `training.Checkpoints` saves them."""
         return [
             (self.generator_optimizer, self.generator.trainable_variables),
             (self.discriminator_optimizer, self.discriminator.trainable_variables),
         ]
 
+    def averaged_generator_weights(self):
+        """Return the generator's weights with the moving average of `generator_optimizer`, if it keeps one.
+
+        They are in the order of `generator.get_weights()`; the generator itself stays as it is, and training can go on.
+        """
+        weights = self.generator.get_weights()
+        # In the generator's own variables: Keras cannot write averages that are on several devices into others.
+        self.generator_optimizer.finalize_variable_values(self.generator.trainable_variables)
+        averaged = self.generator.get_weights()
+        self.generator.set_weights(weights)
+        return averaged
+
     @property
     def metrics(self):
-        """Both losses and accuracies, as means over an epoch."""
+        """Both losses and both accuracies, as means over an epoch."""
         return list(self._means.values())
 
     def call(self, latents, training=False):
-        """Return pictures made of latents."""
+        """Return the images that the generator outputs for latents."""
         return self.generator(latents, training=training)
 
     def train_step(self, batch):
-        """Update the discriminator on a batch of real pictures and as many made ones, then the generator."""
+        """Update the discriminator on a batch of real images and as many generated ones, then the generator."""
         images, *classes = batch if isinstance(batch, tuple) else (batch,)
         images = tf.cast(images, self.generator.output.dtype)
-        latents = tf.random.stateless_normal([tf.shape(images)[0], self.generator.input.shape[1]], self._seed())
-        judge_real, judge_made = self._judges(classes, latents)
-        # One pass of the generator serves both players.
+        latents = tf.random.stateless_normal([tf.shape(images)[0], self.generator.input.shape[1]], self._next_seed())
+        score_real, score_generated = self._discriminators(classes, latents)
+        # One forward pass of the generator serves both updates.
         with tf.GradientTape() as generator_tape:
-            made = self.generator(latents, training=True)
-            with tf.GradientTape() as tape:
-                given = tf.stop_gradient(made)
-                real_logits = judge_real(images)
-                made_logits = judge_made(given)
-                loss, _ = self._loss_of_each(real_logits, made_logits)
-                loss += self._penalty(images, given, judge_real)
-                scaled = _scaled(self.discriminator_optimizer, loss)
+            generated = self.generator(latents, training=True)
+            with tf.GradientTape() as discriminator_tape:
+                constant = tf.stop_gradient(generated)
+                real_logits = score_real(images)
+                generated_logits = score_generated(constant)
+                discriminator_loss, _ = self._adversarial_losses(real_logits, generated_logits)
+                if self._settings["loss"] == "wasserstein":
+                    # A point between two images is taken to be of the real one's class.
+                    penalty = gradient_penalty(images, constant, score_real, self._next_seed())
+                    discriminator_loss += self._settings["gradient_penalty"] * penalty
+                scaled = _scaled(self.discriminator_optimizer, discriminator_loss)
             with generator_tape.stop_recording():
-                self._update(self.discriminator, self.discriminator_optimizer, tape, scaled)
-            _, generator_loss = self._loss_of_each(real_logits, judge_made(made))
+                _update(self.discriminator, self.discriminator_optimizer, discriminator_tape, scaled)
+            _, generator_loss = self._adversarial_losses(real_logits, score_generated(generated))
             scaled = _scaled(self.generator_optimizer, generator_loss)
-        self._update(self.generator, self.generator_optimizer, generator_tape, scaled)
-        self._means["discriminator_loss"].update_state(loss)
+        _update(self.generator, self.generator_optimizer, generator_tape, scaled)
+        self._means["discriminator_loss"].update_state(discriminator_loss)
         self._means["generator_loss"].update_state(generator_loss)
         self._means["real_accuracy"].update_state(tf.cast(real_logits > 0, tf.float32))
-        self._means["made_accuracy"].update_state(tf.cast(made_logits <= 0, tf.float32))
+        self._means["generated_accuracy"].update_state(tf.cast(generated_logits <= 0, tf.float32))
         return self.get_metrics_result()
 
-    def _judges(self, classes, latents):
-        """Return the discriminator as it is told the classes of real pictures, and of made ones."""
+    def _discriminators(self, classes, latents):
+        """Return the discriminator as a function of real images, and as one of images generated from latents."""
         num_classes = self._settings["num_classes"]
         if num_classes is None:
             return [functools.partial(self.discriminator, training=True)] * 2
         if not classes:
-            raise ValueError(f"Pictures must come with their classes, from 0 to {num_classes - 1}. Received: none")
+            raise ValueError(f"Images must come with their classes, from 0 to {num_classes - 1}. Received: none")
 
-        def told(of):
-            return lambda images: self.discriminator({"images": images, "classes": of}, training=True)
+        def conditional_on(image_classes):
+            return lambda images: self.discriminator({"images": images, "classes": image_classes}, training=True)
 
-        return told(classes[0]), told(latent_classes(latents, num_classes))
+        return conditional_on(classes[0]), conditional_on(latent_classes(latents, num_classes))
 
-    def _seed(self):
-        """Return the seed of a draw: another one for every draw, and on every replica."""
+    def _next_seed(self):
+        """Return the seed of a draw: a different one for every draw, and on every replica."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return tf.random.experimental.stateless_fold_in(tf.cast(self._seeds.next(), tf.int64), replica)
 
-    def _loss_of_each(self, real, made):
-        options = {}
-        if self._settings["loss"] == "non_saturating":
-            options["label_smoothing"] = self._settings["label_smoothing"]
-        return LOSSES[self._settings["loss"]](real, made, **options)
-
-    def _penalty(self, images, made, judge):
-        """Return the gradient penalty between real and made pictures, pair by pair; 0 for the other losses.
-
-        What lies between is judged as being of the real picture's class.
-        """
-        if self._settings["loss"] != "wasserstein":
-            return 0.0
-        shares = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], self._seed(), dtype=made.dtype)
-        between = images + shares * (made - images)
-        with tf.GradientTape() as tape:
-            tape.watch(between)
-            logits = judge(between)
-        gradients = tf.cast(tape.gradient(logits, between), tf.float32)
-        # The root's own gradient is infinite at 0.
-        norms = tf.sqrt(tf.reduce_sum(tf.square(gradients), axis=[1, 2, 3]) + 1e-12)
-        return self._settings["gradient_penalty"] * tf.reduce_mean(tf.square(norms - 1))
-
-    @staticmethod
-    def _update(player, optimizer, tape, loss):
-        variables = player.trainable_variables
-        optimizer.apply(tape.gradient(loss, variables), variables)
-
     def get_config(self):
         """Return the arguments, from which Keras builds the same model."""
-        players = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _PLAYERS}
-        return {**players, **self._settings, "name": self.name}
+        networks = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _NETWORKS}
+        return {**networks, **self._settings, "name": self.name}
 
     @classmethod
     def from_config(cls, config):
         """Build the model that `get_config` describes."""
-        players = {name: keras.saving.deserialize_keras_object(config.pop(name)) for name in _PLAYERS}
-        return cls(**players, **config)
+        # A copy, because Keras removes the entries of a functional model's configuration as it reads them.
+        config = copy.deepcopy(config)
+        networks = {name: keras.saving.deserialize_keras_object(config[name]) for name in _NETWORKS}
+        return cls(**{**config, **networks})
 
     def save_own_variables(self, store):
-        """Save what Keras would forget: how far the latents' generator has come."""
+        """Save the state of the latents' generator, which Keras would leave out."""
         store["latents"] = self._seeds.state.numpy()
 
     def load_own_variables(self, store):
@@ -230,12 +248,12 @@ class AdversarialModel(keras.Model):
 
     def get_compile_config(self):
         """Return both optimizers, so that a loaded model goes on training."""
-        names = [f"{name}_optimizer" for name in _PLAYERS]
+        names = [f"{name}_optimizer" for name in _NETWORKS]
         return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
 
     def compile_from_config(self, config):
         """Compile with the optimizers that `get_compile_config` describes."""
-        self.compile(**{name: keras.saving.deserialize_keras_object(given) for name, given in config.items()})
+        self.compile(**{name: keras.saving.deserialize_keras_object(optimizer) for name, optimizer in config.items()})
 
 
 def _scaled(optimizer, loss):
@@ -243,4 +261,6 @@ def _scaled(optimizer, loss):
     return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
 
 
-_PLAYERS = ("generator", "discriminator")
+def _update(network, optimizer, tape, loss):
+    variables = network.trainable_variables
+    optimizer.apply(tape.gradient(loss, variables), variables)

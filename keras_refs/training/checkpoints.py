@@ -1,6 +1,7 @@
 """Checkpoints that hold all a run needs to go on bit for bit."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,55 +9,73 @@ import tensorflow as tf
 
 from keras_refs.errors import UserError, first_line
 
+_OURS = re.compile(r"(step-\d{8})(\.index|\.data-\d{5}-of-\d{5}|_temp)(\.tempstate\d+)?")
+
 
 class History(tf.train.experimental.PythonState):
-    """One dictionary of metrics for each finished epoch, kept inside the checkpoint.
+    """How many steps are done, and a dictionary of metrics for each finished epoch; kept inside the checkpoint.
 
     What follows from it, such as the best epoch, is computed and never stored beside it.
 
     Attributes:
+        step: Training steps done. Counted here: on an overflow of float16, an optimizer that scales the loss does not
+            count the step.
         epochs: The dictionaries, in order.
-        monitor: Metric that the best epoch is chosen by: the highest value of an accuracy, the lowest of anything
-            else, and the first epoch of several.
+        monitor: Metric that the best epoch is chosen by, the first one of several equal ones.
+        mode: `"max"` or `"min"`, which of its values is the best.
     """
 
-    def __init__(self, monitor):
+    def __init__(self, monitor, mode):
+        if mode not in ("min", "max"):
+            raise ValueError(f"`mode` must be 'min' or 'max'. Received: mode={mode!r}")
+        self.step = 0
         self.epochs = []
         self.monitor = monitor
+        self.mode = mode
 
     def serialize(self):
-        """Return the epochs as a JSON string."""
-        return json.dumps(self.epochs)
+        """Return step and epochs as a JSON string."""
+        return json.dumps({"step": self.step, "epochs": self.epochs})
 
     def deserialize(self, string_value):
-        """Take the epochs from a JSON string."""
-        self.epochs = json.loads(string_value)
+        """Take step and epochs from a JSON string."""
+        content = json.loads(string_value)
+        self.step, self.epochs = content["step"], content["epochs"]
 
     def best_epoch(self):
         """Return the index of the best epoch in `epochs`; `None` before any."""
         values = [epoch[self.monitor] for epoch in self.epochs]
         if not values:
             return None
-        return values.index(max(values) if self.monitor.endswith("accuracy") else min(values))
+        return values.index(max(values) if self.mode == "max" else min(values))
+
+    def has_stalled(self, patience):
+        """Tell whether the best epoch is `patience` epochs ago, or more."""
+        best = self.best_epoch()
+        return best is not None and len(self.epochs) - 1 - best >= patience
 
 
 class Checkpoints:
     """The checkpoints of one run: the newest two, so that a damaged one has another behind it, and the best.
 
     TensorFlow's `CheckpointManager` can keep only the newest. A checkpoint is complete once its `.index` exists,
-    which TensorFlow writes last; what a killed process left half-written is removed with the next save.
+    which TensorFlow writes last; what a killed process left half-written is removed with the next save. Files of other
+    names are left alone.
 
     Args:
-        directory: Folder of the checkpoints; it must exist.
+        directory: Folder of the checkpoints; it must exist when the first one is saved.
         model: A compiled model. Its weights, the states of its random generators, its optimizers and `history` are
             saved. A model of several optimizers lists them in `optimized`, as `AdversarialModel` does.
-        steps_per_epoch: Steps an epoch; steps are counted by the first optimizer.
-        monitor: Metric of the validation that the best epoch is chosen by, as `History` says.
+        steps_per_epoch: Steps an epoch.
+        history: The `History` of the run.
+
+    Attributes:
+        bytes: Disk space that the checkpoints of the run take at most.
     """
 
-    def __init__(self, directory, model, steps_per_epoch, monitor):
+    def __init__(self, directory, model, steps_per_epoch, history):
         self.directory = Path(directory)
-        self.history = History(monitor)
+        self.history = history
         self._optimized = getattr(model, "optimized", None) or [(model.optimizer, model.trainable_variables)]
         self._steps_per_epoch = steps_per_epoch
         for optimizer, trained in self._optimized:
@@ -66,23 +85,22 @@ class Checkpoints:
             "model": [variable.value for variable in _state(model)],
             "optimizer": [variable.value for optimizer, _ in self._optimized for variable in optimizer.variables],
         }
+        # The newest two, the best, and the one that is being written.
+        self.bytes = 4 * sum(
+            value.shape.num_elements() * value.dtype.size for part in variables.values() for value in part
+        )
         self._variables = tf.train.Checkpoint(**variables)
-        self._everything = tf.train.Checkpoint(**variables, history=self.history)
-
-    @property
-    def step(self):
-        """Training steps done so far."""
-        return int(self._optimized[0][0].iterations.value.numpy())
+        self._everything = tf.train.Checkpoint(**variables, history=history)
 
     def save(self):
         """Write a checkpoint of this step and remove those no longer needed."""
-        self._everything.write(str(self._path(self.step)))
+        self._everything.write(str(self._path(self.history.step)))
         steps = self._saved_steps()
         best = self.history.best_epoch()
         keep = {*steps[-2:]} if best is None else {*steps[-2:], (best + 1) * self._steps_per_epoch}
-        names = tuple(self._path(step).name + "." for step in keep)
         for path in self.directory.iterdir():
-            if not path.name.startswith(names):
+            ours = _OURS.fullmatch(path.name)
+            if ours and ours[1] not in {self._path(step).name for step in keep}:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def restore_latest(self):
@@ -122,7 +140,8 @@ class Checkpoints:
         return passed_over
 
     def _saved_steps(self):
-        return sorted(int(path.stem.removeprefix("step-")) for path in self.directory.glob("step-*.index"))
+        names = (_OURS.fullmatch(path.name) for path in self.directory.glob("step-*.index"))
+        return sorted(int(name[1].removeprefix("step-")) for name in names if name)
 
     def _path(self, step):
         return self.directory / f"step-{step:08d}"
@@ -134,7 +153,7 @@ def _read(checkpoint, path):
         status = checkpoint.read(str(path))
         status.assert_existing_objects_matched()
         status.expect_partial()
-    except (tf.errors.OpError, AssertionError, IndexError, RuntimeError, ValueError, OSError) as error:
+    except (tf.errors.OpError, AssertionError, IndexError, KeyError, RuntimeError, ValueError, OSError) as error:
         return first_line(error)
     return None
 

@@ -9,7 +9,13 @@ import dataclasses
 import platform
 from pathlib import Path
 
+import keras
+import tensorflow as tf
+
 from keras_refs.errors import UserError
+
+FAMILIES = ("convolutional", "dense", "recurrent", "wide_recurrent")
+"""Kinds of networks; `wide_recurrent` has recurrent layers of hundreds of units."""
 
 _RECURRENT = ("recurrent", "wide_recurrent")
 
@@ -38,18 +44,15 @@ class ComputePlan:
     """How a model is to be computed.
 
     Attributes:
-        precision: Keras dtype policy: `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`; the last has the
-            optimizer's loss scaled by Keras.
+        precision: Keras dtype policy; for `"mixed_float16"` Keras has the optimizer scale the loss.
         jit_compile: Whether XLA compiles the training step.
         intra_op_threads: Threads an operation may use; 0 leaves it to TensorFlow.
-        memory_growth: Whether GPU memory is taken as needed instead of all at once.
         reasons: A sentence for each choice.
     """
 
     precision: str
     jit_compile: bool
     intra_op_threads: int
-    memory_growth: bool
     reasons: tuple
 
     def describe(self):
@@ -61,8 +64,6 @@ class ComputePlan:
     @contextlib.contextmanager
     def scope(self):
         """Build layers in the plan's precision inside the `with`; outside all is as before."""
-        import keras
-
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.precision)
         try:
@@ -72,19 +73,20 @@ class ComputePlan:
 
 
 def choose_compute(device, family, precision="auto", jit="auto"):
-    """Choose precision, compilation and threads.
+    """Return a `ComputePlan`: precision, compilation and threads.
 
     Args:
         device: A `Device`.
-        family: `"convolutional"`, `"dense"`, `"recurrent"`, or `"wide_recurrent"` for layers of hundreds of units.
+        family: One of `FAMILIES`.
         precision: A Keras dtype policy to use in place of the choice, or `"auto"`.
         jit: `"on"` or `"off"` in place of the choice, or `"auto"`.
 
-    Returns:
-        A `ComputePlan`.
+    Raises:
+        ValueError: If there is no such family.
     """
-    choose_precision = _gpu_precision if device.kind == "gpu" else _cpu_precision
-    chosen_precision, precision_reason = choose_precision(device, family)
+    if family not in FAMILIES:
+        raise ValueError(f"`family` must be one of {', '.join(FAMILIES)}. Received: family={family!r}")
+    chosen_precision, precision_reason = _precision(device, family)
     if precision != "auto":
         chosen_precision, precision_reason = precision, f"{precision} as asked for"
     jit_compile, jit_reason = _jit(device, family)
@@ -93,21 +95,22 @@ def choose_compute(device, family, precision="auto", jit="auto"):
     reasons = [precision_reason, jit_reason]
     single_thread = device.kind == "cpu" and family in _RECURRENT
     if single_thread:
-        reasons.append("one thread an operation: a recurrent step is too small to share between cores")
+        reasons.append("one thread per operation: a recurrent step is too small to share between cores")
     if chosen_precision == "mixed_float16":
         reasons.append("the loss is scaled, because float16 gradients underflow")
     if device.kind == "gpu":
         reasons.append("GPU memory grows as needed, so that other programs find some")
-    return ComputePlan(
-        precision=chosen_precision,
-        jit_compile=jit_compile,
-        intra_op_threads=1 if single_thread else 0,
-        memory_growth=device.kind == "gpu",
-        reasons=tuple(reasons),
-    )
+    return ComputePlan(chosen_precision, jit_compile, 1 if single_thread else 0, tuple(reasons))
 
 
-def _cpu_precision(device, family):
+def _precision(device, family):
+    if device.kind == "gpu":
+        generation = "compute capability " + (".".join(map(str, device.compute_capability)) or "unknown")
+        if device.compute_capability >= (8, 0):
+            return "mixed_bfloat16", f"bfloat16: {generation} has tensor cores for it"
+        if device.compute_capability >= (7, 0):
+            return "mixed_float16", f"float16: {generation} has tensor cores for it, none for bfloat16"
+        return "float32", f"float32: {generation} has no tensor cores"
     if family == "recurrent":
         return "float32", "float32: a narrow recurrent network loses time to bfloat16 casts on a CPU"
     if "amx_bf16" in device.cpu_flags:
@@ -115,18 +118,6 @@ def _cpu_precision(device, family):
     if "avx512_bf16" in device.cpu_flags and family == "wide_recurrent":
         return "mixed_bfloat16", "bfloat16: this CPU multiplies bfloat16 vectors (AVX-512), which pays for wide layers"
     return "float32", "float32: this CPU has no bfloat16 matrix unit (AMX)"
-
-
-def _gpu_precision(device, _family):
-    generation = ".".join(map(str, device.compute_capability))
-    if device.compute_capability >= (8, 0):
-        return "mixed_bfloat16", f"bfloat16: compute capability {generation} has tensor cores for it"
-    if device.compute_capability >= (7, 0):
-        return (
-            "mixed_float16",
-            f"float16: compute capability {generation} has tensor cores for it, none for bfloat16",
-        )
-    return "float32", f"float32: compute capability {generation or 'unknown'} has no tensor cores"
 
 
 def _jit(device, family):
@@ -139,17 +130,11 @@ def _jit(device, family):
 
 def detect_device():
     """Return the `Device` that TensorFlow will train on."""
-    import tensorflow as tf
-
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
-        return Device(
-            kind="gpu",
-            name=details.get("device_name", "GPU"),
-            count=len(gpus),
-            compute_capability=tuple(details.get("compute_capability", ())),
-        )
+        capability = tuple(details.get("compute_capability", ()))
+        return Device("gpu", details.get("device_name", "GPU"), len(gpus), compute_capability=capability)
     name, flags = _read_cpu()
     return Device(kind="cpu", name=name, cpu_flags=flags)
 
@@ -166,22 +151,19 @@ def _read_cpu(cpuinfo=Path("/proc/cpuinfo")):
 
 
 def prepare_process(plan, seed, deterministic):
-    """Set what TensorFlow keeps for the whole process: threads, memory growth, random seeds, determinism.
+    """Set what TensorFlow keeps for the whole process: threads, growth of GPU memory, random seeds, determinism.
 
     Args:
-        plan: A `ComputePlan`. Threads and memory growth can only be set before TensorFlow's first operation;
-            later, they stay as they are.
+        plan: A `ComputePlan`. Threads and growth can only be set before TensorFlow's first operation; later, they stay
+            as they are.
         seed: Seed of Python's, NumPy's and TensorFlow's global generators.
         deterministic: Whether every operation must give the same bits for the same inputs; it cannot be
             switched off again.
     """
-    import keras
-    import tensorflow as tf
-
     with contextlib.suppress(RuntimeError):
         if plan.intra_op_threads:
             tf.config.threading.set_intra_op_parallelism_threads(plan.intra_op_threads)
-        for gpu in tf.config.list_physical_devices("GPU") if plan.memory_growth else []:
+        for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
     keras.utils.set_random_seed(seed)
     if deterministic:
@@ -192,14 +174,13 @@ def strategy(distribute, batch_size):
     """Return the `tf.distribute` strategy for `--distribute`.
 
     Args:
-        distribute: `"none"`, or `"mirrored"` for all GPUs of this machine (all logical CPUs if it has none).
-        batch_size: Examples a step over all replicas together.
+        distribute: `"none"`, or `"mirrored"`: synchronous data parallelism on all local GPUs (all logical CPUs if there
+            are none).
+        batch_size: Examples per step, over all replicas together.
 
     Raises:
         UserError: If the replicas cannot share a batch equally.
     """
-    import tensorflow as tf
-
     if distribute == "none":
         return tf.distribute.get_strategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")

@@ -10,6 +10,91 @@ from keras_refs.errors import TrainingDivergedError
 from keras_refs.training.interruption import Interrupted, collected
 
 
+def adam(settings, steps_per_epoch, **options):
+    """Return Adam as the settings say, to train in epochs of so many steps.
+
+    Args:
+        settings: A `settings.Training`: the peak `learning_rate` of a linear warm-up over the first epoch and a cosine
+            decay to zero over the others, `epochs`, `clip_norm`, and `average_epochs`, the horizon of the EMA of the
+            weights.
+        steps_per_epoch: Steps an epoch.
+        **options: Arguments of `keras.optimizers.Adam`, which take precedence.
+    """
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=settings.learning_rate / 10,
+        warmup_target=settings.learning_rate,
+        warmup_steps=steps_per_epoch,
+        decay_steps=max(1, (settings.epochs - 1) * steps_per_epoch),
+    )
+    usual = {
+        "learning_rate": schedule,
+        "clipnorm": settings.clip_norm or None,
+        "use_ema": settings.average_epochs > 0,
+        "ema_momentum": 1 - 1 / max(1, settings.average_epochs * steps_per_epoch),
+    }
+    return keras.optimizers.Adam(**{**usual, **options})
+
+
+def fit(model, batches, steps_per_epoch, settings, validation, checkpoints, log_dir, callbacks=()):
+    """Train from the step the checkpoints were restored to, until the last epoch or early stopping.
+
+    Args:
+        model: Compiled model.
+        batches: Function of `(first_step, last_step)` that returns the `tf.data.Dataset` of these steps.
+        steps_per_epoch: Steps an epoch.
+        settings: A `settings.Training`, of which `epochs` (those before a resume included) and `patience` count.
+        validation: `tf.data.Dataset` that every epoch is validated on; `None` if a callback does it.
+        checkpoints: `Checkpoints` of the run, restored if it is resumed.
+        log_dir: Folder for TensorBoard's logs.
+        callbacks: Further Keras callbacks. What one adds to the `logs` of `on_epoch_end` is a metric of the epoch.
+
+    Raises:
+        TrainingDivergedError: If the loss becomes NaN or infinite; the last good checkpoint is kept.
+        Interrupted: If SIGINT or SIGTERM came; a checkpoint of that step is saved.
+    """
+    history = checkpoints.history
+    with collected() as received:
+        all_callbacks = [
+            _StopOnDivergence(),
+            *callbacks,
+            _Progress(checkpoints, settings.patience),
+            keras.callbacks.TensorBoard(log_dir, write_graph=False),
+            _StopOnSignal(checkpoints, received, steps_per_epoch),
+        ]
+        if model.optimizer and getattr(model.optimizer, "inner_optimizer", model.optimizer).use_ema:
+            all_callbacks.append(keras.callbacks.SwapEMAWeights())
+
+        def fit_until(last_epoch):
+            epoch, steps_done = divmod(history.step, steps_per_epoch)
+            if epoch >= last_epoch or history.has_stalled(settings.patience):
+                return
+            model.fit(
+                batches(history.step, last_epoch * steps_per_epoch),
+                initial_epoch=epoch,
+                epochs=last_epoch,
+                steps_per_epoch=steps_per_epoch - steps_done,
+                validation_data=validation,
+                callbacks=all_callbacks,
+                # The batches come shuffled.
+                shuffle=False,
+                verbose="auto" if sys.stdout.isatty() else 2,
+            )
+
+        if history.step % steps_per_epoch:
+            fit_until(history.step // steps_per_epoch + 1)
+            # A fit that ends leaves the averaged weights in the model, where training must go on with the others.
+            checkpoints.restore_latest()
+        fit_until(settings.epochs)
+
+
+def steps_per_execution(steps_per_epoch, at_most=16):
+    """Return how many steps one call of the compiled function shall do: the largest divisor of the epoch.
+
+    Fewer calls from Python make small models faster; a divisor keeps executions from crossing an epoch's end.
+    """
+    return max(steps for steps in range(1, at_most + 1) if steps_per_epoch % steps == 0)
+
+
 class _StopOnDivergence(keras.callbacks.Callback):
     """Raise before anything of a diverged model is saved."""
 
@@ -25,40 +110,30 @@ class _StopOnDivergence(keras.callbacks.Callback):
             raise TrainingDivergedError(f"{bad[0]} became {logs[bad[0]]} at {when}")
 
 
-class _MeasureEveryEpoch(keras.callbacks.Callback):
-    def __init__(self, measure):
-        super().__init__()
-        self._measure = measure
+class _Progress(keras.callbacks.Callback):
+    """Count the steps, save every epoch, and stop early.
 
-    def on_epoch_end(self, epoch, logs=None):
-        # The callbacks that follow are given the same dictionary.
-        logs.update(self._measure(epoch))
+    Keras's `EarlyStopping` forgets when a run is resumed; this reads the saved history.
+    """
 
-
-class _SaveEveryEpoch(keras.callbacks.Callback):
-    def __init__(self, checkpoints):
+    def __init__(self, checkpoints, patience):
         super().__init__()
         self._checkpoints = checkpoints
+        self._history = checkpoints.history
+        self._patience = patience
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._began = time.monotonic()
+        self._began, self._steps_before = time.monotonic(), self._history.step
+
+    def on_train_batch_end(self, batch, logs=None):
+        # `batch` is the last step of an execution, counted from 0 in this epoch and `fit`.
+        self._history.step = self._steps_before + batch + 1
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = round(time.monotonic() - self._began, 2)
-        self._checkpoints.history.epochs.append({"epoch": epoch + 1, "seconds": seconds, **logs})
+        self._history.epochs.append({"epoch": epoch + 1, "seconds": seconds, **logs})
         self._checkpoints.save()
-
-
-class _StopEarly(keras.callbacks.Callback):
-    """Keras's `EarlyStopping` forgets when a run is resumed; this one reads the saved history."""
-
-    def __init__(self, history, patience):
-        super().__init__()
-        self._history = history
-        self._patience = patience
-
-    def on_epoch_end(self, epoch, logs=None):
-        if _has_stalled(self._history, self._patience):
+        if self._history.has_stalled(self._patience):
             self.model.stop_training = True
 
 
@@ -71,86 +146,10 @@ class _StopOnSignal(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         # The last step of an epoch is saved with the epoch's validation.
-        if self._received and self._checkpoints.step % self._steps_per_epoch:
+        if self._received and self._checkpoints.history.step % self._steps_per_epoch:
             self._checkpoints.save()
             raise Interrupted(self._received[0])
 
     def on_epoch_end(self, epoch, logs=None):
         if self._received:
             raise Interrupted(self._received[0])
-
-
-def fit(model, batches, steps_per_epoch, epochs, validation, checkpoints, patience, log_dir, after_epoch=None):
-    """Train from the step the checkpoints were restored to, until the last epoch or early stopping.
-
-    Args:
-        model: Compiled model.
-        batches: Function of `(first_step, last_step)` that returns the `tf.data.Dataset` of these steps.
-        steps_per_epoch: Steps an epoch.
-        epochs: Epochs in all, those of before a resume included.
-        validation: `tf.data.Dataset` that every epoch is validated on; `None` if `after_epoch` does it.
-        checkpoints: `Checkpoints` of the run, restored if it is resumed.
-        patience: Epochs without a better validation score after which training stops.
-        log_dir: Folder for TensorBoard's logs.
-        after_epoch: Function of the epoch, counted from 0, that returns further metrics of it.
-
-    Raises:
-        TrainingDivergedError: If the loss becomes NaN or infinite; the last good checkpoint is kept.
-        Interrupted: If SIGINT or SIGTERM came; a checkpoint of that step is saved.
-    """
-    with collected() as received:
-        callbacks = [
-            _StopOnDivergence(),
-            *([_MeasureEveryEpoch(after_epoch)] if after_epoch else []),
-            _SaveEveryEpoch(checkpoints),
-            _StopEarly(checkpoints.history, patience),
-            _StopOnSignal(checkpoints, received, steps_per_epoch),
-            keras.callbacks.TensorBoard(log_dir, write_graph=False),
-        ]
-        if model.optimizer and averages_weights(model.optimizer):
-            callbacks.append(keras.callbacks.SwapEMAWeights())
-
-        def fit_until(last_epoch):
-            epoch, steps_done = divmod(checkpoints.step, steps_per_epoch)
-            if epoch >= last_epoch or _has_stalled(checkpoints.history, patience):
-                return
-            model.fit(
-                batches(checkpoints.step, last_epoch * steps_per_epoch),
-                initial_epoch=epoch,
-                epochs=last_epoch,
-                steps_per_epoch=steps_per_epoch - steps_done,
-                validation_data=validation,
-                callbacks=callbacks,
-                # The batches come shuffled.
-                shuffle=False,
-                verbose="auto" if sys.stdout.isatty() else 2,
-            )
-
-        if checkpoints.step % steps_per_epoch:
-            fit_until(checkpoints.step // steps_per_epoch + 1)
-            # A fit that ends leaves the averaged weights in the model, where training must go on with the others.
-            checkpoints.restore_latest()
-        fit_until(epochs)
-
-
-def steps_per_execution(steps_per_epoch, at_most=16):
-    """Return how many steps one call of the compiled function shall do: the largest divisor of the epoch.
-
-    Fewer calls from Python make small models faster; a divisor keeps executions from crossing an epoch's end.
-    """
-    return max(steps for steps in range(1, at_most + 1) if steps_per_epoch % steps == 0)
-
-
-def ema_momentum(average_epochs, steps_per_epoch):
-    """Return the momentum of a moving average of the weights that reaches back about so many epochs."""
-    return 1 - 1 / max(1, average_epochs * steps_per_epoch)
-
-
-def averages_weights(optimizer):
-    """Tell whether an optimizer, or the one it scales the loss for, keeps a moving average of the weights."""
-    return getattr(optimizer, "inner_optimizer", optimizer).use_ema
-
-
-def _has_stalled(history, patience):
-    best = history.best_epoch()
-    return best is not None and len(history.epochs) - 1 - best >= patience

@@ -1,85 +1,213 @@
-"""A run and its working directory."""
+"""A training run: the folders it writes, the device it computes on, and the steps that all recipes share."""
 
-import dataclasses
+import contextlib
 import importlib.metadata
 import json
 import platform
+import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
-from keras_refs import storage
+from keras_refs import export, settings, storage
 from keras_refs.errors import UserError
+from keras_refs.training import compute, loop
+from keras_refs.training.checkpoints import Checkpoints, History
 
 
 class Run:
     """A training run in its own directory.
 
-    The directory holds `config.json` (what was asked for and what it ran on), `checkpoints/`, `logs/` (for
-    TensorBoard), and at the end `metrics.json` and `figures/`.
+    The directory holds `config.json` (the settings and what they ran on), `checkpoints/`, `logs/` (for TensorBoard),
+    and at the end `metrics.json` and `figures/`. Nothing is written before `fit`.
 
     Args:
+        name: Name of the recipe, and of the folder of its exports.
+        config: The recipe's `Config`, with the groups `training` and `compute`.
         workdir: The directory; created if it does not exist.
-        recipe: Name of the recipe.
-        config: The recipe's frozen dataclass.
+        export_dir: Folder of models; the SavedModel becomes `<export_dir>/<name>/<next version>/`.
         resume: Whether to go on with the run that the directory holds, if it holds one.
+        family: Which kind of network it is, one of `training.compute.FAMILIES`.
 
     Raises:
-        UserError: If the directory cannot be written to, holds a run and `resume` is false, or holds a run with
-            other settings.
+        UserError: If a directory cannot be written to; or `workdir` holds something that is no run, a run and `resume`
+            is false, or a run with other settings.
     """
 
-    def __init__(self, workdir, recipe, config, resume=False):
-        self.workdir = Path(workdir)
-        self.checkpoints = self.workdir / "checkpoints"
-        self.logs = self.workdir / "logs"
-        self.figures = self.workdir / "figures"
-        self._settings = {"recipe": recipe, **dataclasses.asdict(config)}
-        self._config_file = self.workdir / "config.json"
-        storage.require_writable(self.workdir, "--workdir")
-        if self._config_file.exists():
-            self._require_same_settings(resume)
-        for folder in (self.checkpoints, self.logs, self.figures):
-            folder.mkdir(exist_ok=True)
+    def __init__(self, name, config, workdir, export_dir, resume, family):
+        self.figures = Path(workdir) / "figures"
+        self._name, self._config, self._workdir, self._export_dir = name, config, Path(workdir), Path(export_dir)
+        check_workdir(workdir, name, config, resume)
+        storage.require_writable(workdir, "--workdir")
+        storage.require_writable(export_dir, "--export-dir")
+        device, asked = compute.detect_device(), config.compute
+        self._plan = compute.choose_compute(device, family, asked.precision, asked.jit)
+        print(f"{device.count} x {device.name}. {self._plan.describe()}")
+        # Before the data are read: threads can only be set before TensorFlow's first operation.
+        compute.prepare_process(self._plan, asked.seed, asked.deterministic)
+        self._strategy = compute.strategy(asked.distribute, config.training.batch_size)
+        self._ran_on = {"device": device.name, **environment()}
 
-    def record(self, device_name):
-        """Write `config.json`, unless this is a resumed run, and return what it says."""
-        if not self._config_file.exists():
-            content = {"settings": self._settings, "ran_on": {"device": device_name, **environment()}}
-            storage.write_json(self._config_file, content)
-        return json.loads(self._config_file.read_text(encoding="utf-8"))
+    @contextlib.contextmanager
+    def scope(self):
+        """Build and compile inside the `with`, in the precision and for the devices of the run.
 
-    @property
-    def metrics(self):
-        """What a finished run wrote into `metrics.json`; `None` for one that is not finished."""
-        path = self.workdir / "metrics.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        Raises:
+            UserError: If a builder refuses an argument.
+        """
+        with self._strategy.scope(), self._plan.scope():
+            try:
+                yield
+            except ValueError as error:
+                raise UserError(str(error)) from error
 
-    def write_metrics(self, metrics):
-        """Write `metrics.json`, which marks the run as finished."""
-        storage.write_json(self.workdir / "metrics.json", metrics)
+    def steps_per_epoch(self, examples):
+        """Return the training steps of an epoch; what does not fill a batch is left out of it.
 
-    def _require_same_settings(self, resume):
-        try:
-            earlier = json.loads(self._config_file.read_text(encoding="utf-8"))["settings"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{self._config_file} is not the record of a run. Choose another --workdir.") from error
-        # Through JSON, as the other side went: tuples are lists there.
-        settings = json.loads(json.dumps(self._settings))
-        different = [
-            f"{name} was {earlier.get(name)!r} and is now {settings.get(name)!r}"
-            for name in sorted({*earlier, *settings})
-            if earlier.get(name) != settings.get(name)
-        ]
-        if different:
+        Raises:
+            UserError: If there are fewer examples than a batch has.
+        """
+        batch_size = self._config.training.batch_size
+        if batch_size > examples:
             raise UserError(
-                f"--workdir {self.workdir} holds a run with other settings: {'; '.join(different)}. "
-                "Use the same settings with --resume, or another --workdir."
+                f"--batch-size must be at most {examples}, the number of training examples. Received: {batch_size}"
             )
-        if not resume:
-            raise UserError(
-                f"--workdir {self.workdir} already holds a run with these settings. "
-                "Add --resume to go on with it, or choose another --workdir."
-            )
+        return examples // batch_size
+
+    def compile_options(self, steps_per_epoch, most_steps_per_execution=16):
+        """Return the arguments of `compile` that decide how fast a step is, and nothing else."""
+        return {
+            "jit_compile": self._plan.jit_compile,
+            "steps_per_execution": loop.steps_per_execution(steps_per_epoch, most_steps_per_execution),
+        }
+
+    def fit(self, model, batches, steps_per_epoch, validation, *, monitor, mode, callbacks=()):
+        """Train a compiled model, or go on with the run, and leave it at its best epoch.
+
+        Args:
+            model: Compiled in `scope()`.
+            batches: As `training.fit` takes them.
+            steps_per_epoch: Steps an epoch.
+            validation: As `training.fit` takes it.
+            monitor: Metric that the best epoch is chosen by, such as `"val_loss"`.
+            mode: `"min"` or `"max"`, which of its values is the best.
+            callbacks: As `training.fit` takes them.
+
+        Returns:
+            The `History` of all epochs.
+        """
+        with self._strategy.scope():
+            history = History(monitor, mode)
+            checkpoints = Checkpoints(self._workdir / "checkpoints", model, steps_per_epoch, history)
+        storage.require_writable(self._workdir, "--workdir", storage.REQUIRED_BYTES + checkpoints.bytes)
+        self._record()
+        print(f"{model.count_params():,} parameters, {steps_per_epoch:,} steps per epoch.")
+        for message in checkpoints.restore_latest():
+            print(message)
+        training, logs = self._config.training, self._workdir / "logs"
+        loop.fit(model, batches, steps_per_epoch, training, validation, checkpoints, logs, callbacks)
+        for message in checkpoints.restore_best():
+            print(message)
+        return history
+
+    def unfinished_export(self):
+        """Return the context of a new version folder: a temporary one, until `finish`."""
+        return export.unfinished_version(self._export_dir / self._name)
+
+    def finish(self, folder, network, history, data, scores, format_scores, card, cross_validation=None):
+        """Write the model card and `metrics.json`, and make the temporary folder the next version.
+
+        Args:
+            folder: The folder of `unfinished_export`, with the SavedModel in it.
+            network: The exported network.
+            history: What `fit` returned.
+            data: The data set: `train`, `validation` and `test`, which have lengths, `name`, `homepage` and `citation`.
+            scores: Of the export, plain numbers by name.
+            format_scores: Function that returns scores as text; the last line is the one that counts.
+            card: What else the model card says: `summary`, of which the first line counts, `signatures` and `limits`
+                (Markdown), `scored_on`, and any further plain values.
+            cross_validation: Scores in cross-validation, if there are any.
+
+        Returns:
+            What `metrics.json` says: `test` (the scores), `history`, `best_epoch`, `parameters`, `seconds` of training,
+            `cross_validation` and `export`, the version folder.
+        """
+        metrics = {
+            "test": scores,
+            "best_epoch": history.best_epoch() + 1,
+            "parameters": network.count_params(),
+            "seconds": round(sum(epoch["seconds"] for epoch in history.epochs), 1),
+            "history": history.epochs,
+            "cross_validation": cross_validation,
+        }
+        shutil.copytree(self.figures, folder / "figures")
+        splits = {split: len(getattr(data, split)) for split in ("train", "validation", "test")}
+        facts = {
+            "name": self._name,
+            "date": datetime.now(UTC).date().isoformat(),
+            "settings": settings.flatten(self._config),
+            "ran_on": self._ran_on,
+            "epochs": len(history.epochs),
+            **{key: metrics[key] for key in ("best_epoch", "parameters", "seconds", "test", "cross_validation")},
+            "dataset": {"name": data.name, "homepage": data.homepage, "citation": data.citation, "examples": splits},
+        }
+        texts = {f"Scores {card['scored_on']}": format_scores(scores)}
+        if cross_validation:
+            texts["Scores in cross-validation"] = format_scores(cross_validation)
+        export.write_model_card(folder, {**facts, **card, "summary": card["summary"].splitlines()[0]}, texts)
+        metrics["export"] = str(export.publish(folder))
+        # Marks the run as finished.
+        storage.write_json(self._workdir / "metrics.json", metrics)
+        return metrics
+
+    def _record(self):
+        path = self._workdir / "config.json"
+        if not path.exists():
+            content = {"recipe": self._name, **settings.flatten(self._config)}
+            storage.write_json(path, {"settings": content, "ran_on": self._ran_on})
+        for folder in ("checkpoints", "logs", "figures"):
+            (self._workdir / folder).mkdir(exist_ok=True)
+        self._ran_on = json.loads(path.read_text(encoding="utf-8"))["ran_on"]
+
+
+def finished(workdir):
+    """Return what a finished run wrote into `metrics.json`; `None` if there is none."""
+    path = Path(workdir) / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def check_workdir(workdir, name, config, resume):
+    """Require that a directory is empty, new, or holds a run of a recipe with these settings that is to be resumed.
+
+    Raises:
+        UserError: If it does not; what is in it stays as it is.
+    """
+    path = Path(workdir) / "config.json"
+    if not path.exists():
+        if Path(workdir).is_dir() and any(Path(workdir).iterdir()):
+            raise UserError(f"--workdir {workdir} is not empty and holds no run. Choose a new folder or an empty one.")
+        return
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is not the record of a run. Choose another --workdir.") from error
+    # Through JSON, as the other side went: tuples are lists there.
+    wanted = json.loads(json.dumps({"recipe": name, **settings.flatten(config)}))
+    different = [
+        f"{key} was {earlier.get(key)!r} and is now {wanted.get(key)!r}"
+        for key in sorted({*earlier, *wanted})
+        if earlier.get(key) != wanted.get(key)
+    ]
+    if different:
+        raise UserError(
+            f"--workdir {workdir} holds a run with other settings: {'; '.join(different)}. "
+            "Use the same settings with --resume, or another --workdir."
+        )
+    if not resume:
+        raise UserError(
+            f"--workdir {workdir} already holds a run with these settings. "
+            "Add --resume to go on with it, or choose another --workdir."
+        )
 
 
 def environment():

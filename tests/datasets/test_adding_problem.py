@@ -28,8 +28,8 @@ def test_batches_follow_from_seed_and_step():
 
 
 def test_held_out_sequences_are_the_same_for_every_training_and_seen_by_none():
-    problem = datasets.AddingProblem.of(10, train_examples=100, test_examples=50)
-    again = datasets.AddingProblem.of(10, train_examples=999, test_examples=50)
+    problem = datasets.AddingProblem.of(10, examples_per_epoch=100, test_examples=50)
+    again = datasets.AddingProblem.of(10, examples_per_epoch=999, test_examples=50)
     np.testing.assert_array_equal(problem.test.sequences, again.test.sequences)
     assert not np.isin(problem.test.sums, problem.validation.sums).any()
     assert len(problem.train) == 100

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets import prepare
+from keras_refs.datasets import catalogue, prepare
 from keras_refs.datasets.udhr_languages import udhr_languages_dataset_builder as udhr
 
 
@@ -116,7 +116,7 @@ def test_cmudict_takes_words_of_letters_with_all_their_pronunciations(source, ex
 
 
 def test_knows_its_data_sets():
-    assert prepare.NAMES == ["breast_cancer", "cmudict", "diabetes", "hourly_electricity", "nyse", "udhr_languages"]
+    assert catalogue.bundled_names() == prepare.NAMES
 
 
 def test_says_what_is_missing_and_where_it_comes_from(tmp_path, source, capsys):
@@ -127,6 +127,14 @@ def test_says_what_is_missing_and_where_it_comes_from(tmp_path, source, capsys):
         message = capsys.readouterr().err
         assert complaint in message
         assert "`NYSE.csv` of the PyPI package `ISLP` 0.6.0" in message
+
+
+def test_says_what_fashion_mnist_is_made_of(tmp_path, source, capsys):
+    with pytest.raises(SystemExit):
+        prepare.main(["fashion_mnist", str(source), str(tmp_path / "data")])
+    message = capsys.readouterr().err
+    assert "ubyte.gz; No such file" in message
+    assert "Debian's `dataset-fashion-mnist`" in message
 
 
 def test_leaves_a_prepared_data_set_alone(source, examples, capsys):

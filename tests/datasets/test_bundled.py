@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from tensorflow_datasets.core import read_only_builder
 
-from keras_refs.datasets import catalogue, opening
+from keras_refs.datasets import catalogue
 
 PACKAGE = catalogue.BUNDLED_DATA_DIR.parent
 EXAMPLES = {
@@ -45,7 +45,7 @@ def info(name):
 @functools.cache
 def read(name, split):
     builder = read_only_builder.builder_from_files(name, data_dir=str(catalogue.BUNDLED_DATA_DIR))
-    batch = opening.open_split(builder, split).ragged_batch(100_000).get_single_element()
+    batch = catalogue.open_split(builder, split).ragged_batch(100_000).get_single_element()
     return {key: value.numpy() for key, value in batch.items()}
 
 

@@ -1,4 +1,5 @@
 import collections
+import datetime
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_days_and_formats_are_held_out(dates):
         assert sum(map(len, sets)) == len(set.union(*sets))
     assert sum(map(len, formats)) == 544
     assert len(formats[2]) > 50
-    assert set().union(*dates.test.sources) <= set().union(*dates.train.sources), "characters to read are known"
+    assert set().union(*dates.test.sources) <= set().union(*dates.train.sources), "every character occurs in training"
 
 
 @pytest.mark.parametrize(
@@ -26,19 +27,25 @@ def test_days_and_formats_are_held_out(dates):
     [("venerdì, 5/aprile/1991", "1991-04-05"), ("oct.-5-22", "2022-10-05"), ("Sonntag 10/30/22", "2022-10-30")],
 )
 def test_dates_are_written_as_people_write_them(written, iso):
-    train = datasets.generate_dates().train
+    train = datasets.generate_dates(validation_examples=0, test_examples=0).train
     assert (iso,) in {target for source, target in zip(train.sources, train.targets, strict=True) if source == written}
 
 
 def test_no_string_is_two_days(dates):
-    known = collections.defaultdict(set)
-    for part in (dates.train, dates.validation, dates.test):
-        for source, targets in zip(part.sources, part.targets, strict=True):
-            known[source.lower()].update(targets)
-    assert {len(days) for days in known.values()} == {1}
+    days = collections.defaultdict(set)
+    for split in (dates.train, dates.validation, dates.test):
+        for source, targets in zip(split.sources, split.targets, strict=True):
+            days[source.lower()].update(targets)
+    assert {len(targets) for targets in days.values()} == {1}
 
 
-def test_the_same_numbers_give_the_same_dates(dates):
-    assert datasets.generate_dates(3000, 500, 500).train == dates.train
-    assert dates.train.targets[0][0][:4].isdigit()
-    assert {len(target) for (target,) in dates.test.targets} == {10}
+def test_a_split_follows_from_its_number_of_examples_alone(dates):
+    assert datasets.generate_dates(3000, 0, 0).train == dates.train
+    assert datasets.generate_dates(0, 0, 500).test == dates.test
+    assert datasets.generate_dates(0, 0, 499).test != dates.test
+
+
+def test_targets_are_existing_dates(dates):
+    targets = [target for (target,) in dates.train.targets]
+    assert [datetime.date.fromisoformat(target).isoformat() for target in targets] == targets
+    assert dates.target_symbols.symbols == tuple("-0123456789")

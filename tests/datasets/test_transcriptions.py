@@ -3,55 +3,134 @@ import pytest
 import tensorflow as tf
 
 from keras_refs import datasets
-from keras_refs.datasets import opening
 from keras_refs.errors import UserError
 
 PHONEMES = datasets.Symbols.of(["K AE T", "HH AH L OW"], " ")
-LETTERS = datasets.Symbols.of(["cat", "hello"])
+LETTERS = datasets.Symbols.of(["cat", "Hello"], lower_case=True)
 
 
-def test_vocabulary_round_trip():
+def test_strings_and_tokens_round_trip():
     assert PHONEMES.symbols == ("AE", "AH", "HH", "K", "L", "OW", "T")
     assert PHONEMES.size == 9
     for symbols, strings in ((PHONEMES, ["K AE T", "OW", ""]), (LETTERS, ["cat", "o", ""])):
-        tokens = symbols.tokens(tf.constant(strings))
+        tokens = symbols.tokens(strings)
         assert [string.decode() for string in symbols.strings(tokens).numpy()] == strings
+        assert [symbols.lookup(row) for row in tokens.numpy()] == [tuple(symbols.split(string)) for string in strings]
 
 
 def test_tokens_are_padded_and_end_at_the_boundary():
-    tokens, lengths = datasets.to_arrays(LETTERS, ["cat", "lo", ""], boundary=True)
+    tokens = LETTERS.tokens(["cat", "lo", ""], boundary=True)
     c, a, t, lower_l, o = (LETTERS.symbols.index(letter) + 2 for letter in "catlo")
     np.testing.assert_array_equal(tokens, [[c, a, t, 1], [lower_l, o, 1, 0], [1, 0, 0, 0]])
-    np.testing.assert_array_equal(lengths, [4, 3, 1])
-    assert tokens.dtype == np.int32
+    assert tokens.dtype == tf.int32
 
 
-@pytest.mark.parametrize("text", ["c-a t", "\N{LATIN SMALL LETTER C WITH CEDILLA}cat", "cat!", "CcaTt"])
-def test_unknown_characters_are_left_out(text):
-    np.testing.assert_array_equal(LETTERS.tokens(tf.constant([text])), LETTERS.tokens(tf.constant(["cat"])))
+@pytest.mark.parametrize("text", ["c-a t", "\N{LATIN SMALL LETTER C WITH CEDILLA}cat", "cat!", "CA\xc9T"])
+def test_unknown_characters_are_left_out_and_upper_case_is_read_as_lower(text):
+    np.testing.assert_array_equal(LETTERS.tokens([text]), LETTERS.tokens(["cat"]))
+
+
+def test_without_lower_case_upper_case_is_another_symbol():
+    symbols = datasets.Symbols.of(["Cat"])
+    assert symbols.symbols == ("C", "a", "t")
+    np.testing.assert_array_equal(symbols.tokens(["CcaT"]), symbols.tokens(["Ca"]))
 
 
 def test_there_is_always_a_step():
-    np.testing.assert_array_equal(LETTERS.tokens(tf.constant(["", "?"])), [[0], [0]])
+    np.testing.assert_array_equal(LETTERS.tokens(["", "?"]), [[0], [0]])
     assert LETTERS.tokens(tf.constant([], tf.string)).shape == (0, 1)
 
 
-def test_every_pair_counts_and_equal_targets_count_once():
-    def without_stress(phonemes):
-        return phonemes.translate(str.maketrans("", "", "012"))
+def test_the_decoder_reads_the_target_one_step_late():
+    inputs, targets = datasets.teacher_forcing(tf.constant([[2, 0]]), tf.constant([[3, 4, 1, 0]]), 5)
+    np.testing.assert_array_equal(inputs["source"], [[2, 0]])
+    np.testing.assert_array_equal(inputs["target"], [[1, 3, 4, 0]])
+    np.testing.assert_array_equal(targets, [[*np.eye(5)[[3, 4, 1]], np.zeros(5)]])
 
-    found = datasets.load_transcriptions("cmudict", splits=("validation", "test[:1%]", "test"), simplify=without_stress)
-    known = dict(zip(found.test.sources, found.test.targets, strict=True))
-    assert known["read"] == ("R EH D", "R IY D")
+
+def without_stress(phonemes):
+    return phonemes.translate(str.maketrans("", "", "012"))
+
+
+@pytest.fixture(scope="module")
+def words():
+    splits = {"train_split": "validation", "validation_split": "test[:1%]"}
+    return datasets.load_transcriptions("cmudict", **splits, separator=" ", simplify=without_stress)
+
+
+def test_every_pair_counts_and_equal_targets_count_once(words):
+    targets = dict(zip(words.test.sources, words.test.targets, strict=True))
+    assert targets["read"] == ("R EH D", "R IY D")
     # In the dictionary as IH2 N S AY1 D and as IH1 N S AY2 D.
-    assert known["inside"] == ("IH N S AY D",)
-    sources, targets = found.test.pairs()
-    assert len(sources) == len(targets) == sum(map(len, known.values()))
-    assert (len(found.train), len(found.validation), len(found.test)) == (5_924, 119, 11_869)
+    assert targets["inside"] == ("IH N S AY D",)
+    sources, pair_targets = words.test.pairs()
+    assert len(sources) == len(pair_targets) == sum(map(len, targets.values())) > len(targets)
+    assert (len(words.train), len(words.validation), len(words.test)) == (5_924, 119, 11_869)
+    split = datasets.load_transcription_split("cmudict", split="test", simplify=without_stress)
+    assert split == words.test
+
+
+def test_pairs_become_tokens_of_the_training_symbols(words):
+    assert words.source_symbols.size == 26 + 2
+    assert words.target_symbols.size == 39 + 2
+    sources, targets = words.token_pairs(words.validation)
+    assert len(sources) == len(targets) == len(words.validation.pairs()[0])
+    assert words.source_symbols.strings(sources)[0] == words.validation.sources[0]
+    assert words.target_symbols.strings(targets)[0] == words.validation.targets[0][0]
+    assert ((targets == 1).sum(axis=1) == 1).all()
 
 
 def test_says_what_kind_of_data_set_it_wants():
     with pytest.raises(UserError, match=r"not one text and one sequence of texts. It has: article"):
         datasets.load_transcriptions("udhr_languages")
     with pytest.raises(UserError, match="no examples in 'nowhere'"):
-        opening.open_split(opening.open_builder("cmudict", None, require=lambda builder: None), "nowhere")
+        datasets.load_transcription_split("cmudict", split="nowhere")
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    """Numbers from which example and step follow, padded; two arrays of similar lengths."""
+    rng = np.random.default_rng(0)
+    first = rng.integers(2, 20, 1003)
+    lengths = [first, first + rng.integers(-1, 2, 1003)]
+    numbers = np.arange(1003)[:, None] * 100 + np.arange(20) + 1
+    return [numbers * (np.arange(20) < length[:, None]) for length in lengths]
+
+
+def bucketed(arrays, first, last, seed=0):
+    batches = datasets.bucketed_batches(arrays, 16, seed, first, last)
+    return [[part.numpy() for part in batch] for batch in batches]
+
+
+def test_an_epoch_of_buckets_visits_every_example_once_and_whole(arrays):
+    steps, orders = 1003 // 16, []
+    batches = bucketed(arrays, 0, 2 * steps)
+    for epoch in (batches[:steps], batches[steps:]):
+        orders.append(np.concatenate([batch[0][:, 0] // 100 for batch in epoch]))
+        assert len(set(orders[-1])) == steps * 16
+        for batch in epoch:
+            examples = batch[0][:, 0] // 100
+            for part, array in zip(batch, arrays, strict=True):
+                np.testing.assert_array_equal(part, array[examples, : part.shape[1]])
+                assert part.shape[1] == np.count_nonzero(array[examples], axis=1).max()
+    assert not np.array_equal(*orders)
+
+
+def test_few_positions_of_buckets_are_padding(arrays):
+    parts = [part for batch in bucketed(arrays, 0, 1003 // 16) for part in batch]
+    assert sum(map(np.count_nonzero, parts)) > 0.9 * sum(part.size for part in parts)
+
+
+def test_buckets_follow_from_seed_and_step_alone(arrays):
+    whole = bucketed(arrays, 0, 130)
+    for first, last in ((5, 9), (60, 70), (62, 130), (129, 130)):
+        for batch, expected in zip(bucketed(arrays, first, last), whole[first:last], strict=True):
+            for part, expected_part in zip(batch, expected, strict=True):
+                np.testing.assert_array_equal(part, expected_part)
+    assert not np.array_equal(bucketed(arrays, 0, 1, seed=1)[0][0], whole[0][0])
+
+
+def test_buckets_come_in_any_order(arrays):
+    """Not short ones first: the steps of an epoch should not drift."""
+    longest = [batch[1].shape[1] for batch in bucketed(arrays, 0, 1003 // 16)]
+    assert abs(np.corrcoef(longest, range(len(longest)))[0, 1]) < 0.5

@@ -11,8 +11,8 @@ from keras_refs.errors import UserError
 def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     model = keras.Sequential([keras.Input((None, 2)), keras.layers.GlobalAveragePooling1D(), keras.layers.Dense(1)])
-    inputs = {"series": (tf.float32, (None, 2))}
-    export.write_function(lambda series: {"forecast": model(series * 2.0)}, inputs, folder)
+    signature = export.checked(lambda series: {"forecast": model(series * 2.0)}, {"series": (tf.float32, (None, 2))})
+    export.write_saved_model(folder, model, {"serving_default": signature}, {})
     return model, export.SavedFunction(folder), tf.saved_model.load(str(folder)).signatures["serving_default"]
 
 
@@ -77,26 +77,46 @@ def test_batches_join(saved):
 def test_several_signatures_share_the_weights(tmp_path):
     model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(200)])
     inputs = {"numbers": (tf.float32, (300,))}
-    export.write_function(lambda x: {"y": model(x)}, inputs, tmp_path, doubled=lambda x: {"y": 2 * model(x)})
+    signatures = {
+        "serving_default": export.checked(lambda x: {"y": model(x)}, inputs),
+        "doubled": export.checked(lambda x: {"y": 2 * model(x)}, inputs),
+    }
+    export.write_saved_model(tmp_path, model, signatures, {})
     numbers = np.random.default_rng(0).normal(size=(3, 300))
-    plain, doubled = (
-        export.SavedFunction(tmp_path, name).predict(numbers=numbers) for name in ("serving_default", "doubled")
-    )
+    plain, doubled = (export.SavedFunction(tmp_path, name).predict(numbers=numbers) for name in signatures)
     np.testing.assert_allclose(doubled["y"], 2 * plain["y"], rtol=1e-6)
     assert weight_bytes(tmp_path) < 1.05 * 4 * model.count_params()
 
 
-def test_half_precision_halves_the_file_and_answers_as_the_rounded_model(tmp_path):
+def test_half_precision_halves_the_file_and_predicts_as_the_rounded_model(tmp_path):
     model = keras.Sequential([keras.Input((5, 30)), keras.layers.LSTM(100, use_cudnn=False), keras.layers.Dense(2)])
-    before = model.get_weights()
-    (answer,) = export.in_half_precision(model, lambda series: {"y": model(series)})
-    export.write_function(answer, {"series": (tf.float32, (5, 30))}, tmp_path)
+    signature = export.checked(lambda series: {"y": model(series)}, {"series": (tf.float32, (5, 30))})
+    export.write_saved_model(tmp_path, model, {"serving_default": signature}, {}, half_precision=True)
     series = np.random.default_rng(0).normal(size=(3, 5, 30)).astype("float32")
     exported = export.SavedFunction(tmp_path).predict(series=series)["y"]
+    model.set_weights([weight.astype("float16").astype("float32") for weight in model.get_weights()])
     np.testing.assert_allclose(exported, model(series), atol=1e-6)
-    for weight, earlier in zip(model.get_weights(), before, strict=True):
-        np.testing.assert_array_equal(weight, earlier.astype("float16").astype("float32"))
     assert weight_bytes(tmp_path) < 1.05 * 2 * model.count_params()
+
+
+@pytest.mark.parametrize(
+    ("images", "received"),
+    [
+        (np.full((2, 3), 0.5), "Received: float64 from 0.5 to 0.5"),
+        (np.full((2, 3), 1.0), "Received: float64 from 1.0 to 1.0"),
+        (np.full((2, 3), 300), "Received: int64 from 300 to 300"),
+        (np.full((2, 3), -1), "Received: int64 from -1 to -1"),
+        (np.full((2, 3), "a"), "Received: <U1"),
+    ],
+)
+def test_numbers_are_not_changed_to_fit_the_signature(images, received, tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    signature = export.checked(lambda x: {"y": model(tf.cast(x, tf.float32))}, {"images": (tf.uint8, (3,))})
+    export.write_saved_model(tmp_path, model, {"serving_default": signature}, {})
+    exported = export.SavedFunction(tmp_path)
+    assert exported.predict(images=np.full((2, 3), 255))["y"].shape == (2, 1)
+    with pytest.raises(UserError, match="`images` must hold integers from 0 to 255. " + received):
+        exported.predict(images=images)
 
 
 def weight_bytes(folder):

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+
+import numpy as np
 import pytest
 
 from keras_refs import export
@@ -5,9 +9,9 @@ from keras_refs.errors import UserError
 
 
 def write_version(model_dir, content="model"):
-    with export.new_version(model_dir) as version:
-        (version.path / "saved_model.pb").write_text(content)
-    return version.path
+    with export.unfinished_version(model_dir) as folder:
+        (folder / "saved_model.pb").write_text(content)
+        return export.publish(folder)
 
 
 def test_versions_count_up_and_keep_the_earlier_ones(tmp_path):
@@ -19,22 +23,42 @@ def test_versions_count_up_and_keep_the_earlier_ones(tmp_path):
 
 
 def test_a_server_never_sees_half_a_version(tmp_path):
-    with export.new_version(tmp_path) as version:
+    with export.unfinished_version(tmp_path) as folder:
         assert [path for path in tmp_path.iterdir() if path.name.isdecimal()] == []
-        assert version.path.parent == tmp_path
+        assert folder.parent == tmp_path
 
 
 def test_a_failed_export_leaves_nothing(tmp_path):
-    with pytest.raises(RuntimeError), export.new_version(tmp_path):
+    with pytest.raises(RuntimeError), export.unfinished_version(tmp_path):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_version_taken_in_the_meantime_is_left_alone(tmp_path):
-    with export.new_version(tmp_path) as version:
+    with export.unfinished_version(tmp_path) as folder:
         other = write_version(tmp_path, "other")
-    assert (other, version.path) == (tmp_path / "1", tmp_path / "2")
+        published = export.publish(folder)
+    assert (other, published) == (tmp_path / "1", tmp_path / "2")
     assert (other / "saved_model.pb").read_text() == "other"
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    program = (
+        "import os, signal\n"
+        "from keras_refs.export import unfinished_version\n"
+        "with unfinished_version('.') as folder:\n"
+        "    (folder / 'half').touch()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False)
+    (abandoned,) = tmp_path.iterdir()
+    assert (abandoned / "half").exists()
+    for name in (".unfinished-another-machine-1-x", ".unfinished", "notes"):
+        (tmp_path / name).mkdir()
+    with export.unfinished_version(tmp_path) as mine, export.unfinished_version(tmp_path):
+        assert mine.exists()
+        assert not abandoned.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {".unfinished-another-machine-1-x", ".unfinished", "notes"}
 
 
 def test_newest_version(tmp_path):
@@ -50,3 +74,24 @@ def test_newest_version(tmp_path):
 def test_no_saved_model(tmp_path, path):
     with pytest.raises(UserError, match="is no SavedModel: expected saved_model.pb in it, or in a version folder"):
         export.newest_version(tmp_path / path)
+
+
+def test_requests_come_back_as_they_were_written(tmp_path):
+    examples = {
+        "serving_default": {"numbers": np.array([[1.5, 2]], "float32"), "words": ["a", "é"]},
+        "sample": {"seed": np.int64(2**40), "count": np.int32(3)},
+    }
+    export.write_warm_up(tmp_path, "a_model", examples)
+    assert (tmp_path / "assets.extra" / "tf_serving_warmup_requests").exists()
+    found = dict(export.read_warm_up(tmp_path))
+    assert list(found) == ["serving_default", "sample"]
+    np.testing.assert_array_equal(found["serving_default"]["numbers"], [[1.5, 2]])
+    assert found["serving_default"]["words"].tolist() == [b"a", "é".encode()]
+    assert {name: (array.shape, array.dtype.name) for name, array in found["sample"].items()} == {
+        "seed": ((), "int64"),
+        "count": ((), "int32"),
+    }
+
+
+def test_a_model_may_bring_none(tmp_path):
+    assert export.read_warm_up(tmp_path) == []

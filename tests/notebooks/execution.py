@@ -1,11 +1,11 @@
-"""Execute the notebooks and store what they answer: `python -m tests.notebooks.execution`."""
+"""Execute the notebooks and store their outputs: `python -m tests.notebooks.execution`."""
 
 import hashlib
 import sys
 import tempfile
 from pathlib import Path
 
-# Where there is no font cache yet it is made here, and not in a cell, which would say so.
+# Creates the font cache if there is none: in a cell, matplotlib would print that it does.
 import matplotlib.font_manager  # noqa: F401
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
@@ -18,7 +18,7 @@ FOLDER = REPOSITORY / "notebooks"
 
 
 def read(name):
-    """Return a notebook by the name of its file."""
+    """Return a notebook by the stem of its file name."""
     return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
 
 
@@ -28,7 +28,7 @@ def code_cells(notebook):
 
 
 def digest(notebook):
-    """Return a hash of all the code, which tells whether outputs are of this code or of an earlier one."""
+    """Return a hash of all code cells: outputs stored with another one are out of date."""
     sources = "\0".join(cell.source for cell in code_cells(notebook))
     return hashlib.sha256(sources.encode()).hexdigest()
 
@@ -36,11 +36,11 @@ def digest(notebook):
 def execute(notebook, folder):
     """Execute a notebook in place, from a clean kernel of the running interpreter, in an empty folder.
 
-    Whatever kernels and settings of IPython and Jupyter the user has, they are not used.
+    The user's kernels and settings of IPython and Jupyter are not used.
 
     Args:
         notebook: What `read` returns.
-        folder: An empty folder. The notebook runs in `work` in it, and has `temporary` for temporary files.
+        folder: An empty folder. The notebook runs in its `work`, with `temporary` for temporary files.
 
     Raises:
         nbclient.exceptions.CellExecutionError: If a cell raises.
@@ -49,10 +49,10 @@ def execute(notebook, folder):
     for path in (work, temporary, settings):
         path.mkdir()
     environment = USERS_ENVIRONMENT | {"TMPDIR": str(temporary), "IPYTHONDIR": str(settings)}
-    # Under a test ipykernel does not collect what is written past Python.
+    # With this variable set, ipykernel does not capture what is written past Python.
     environment.pop("PYTEST_CURRENT_TEST", None)
     manager = KernelManager(
-        # With no folders to look for kernels in, only that of this interpreter is left.
+        # Without folders of kernels, that of this interpreter is the only one.
         kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
         connection_file=str(settings / "kernel.json"),
     )

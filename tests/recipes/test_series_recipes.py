@@ -1,29 +1,28 @@
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from keras_refs import export
-from keras_refs.recipes import lstm_regressor, simple_rnn_regressor
-from tests import checks
+from keras_refs import datasets, evaluation, export, settings
+from keras_refs.errors import UserError
+from keras_refs.recipes import lstm_regressor, series, simple_rnn_regressor
+from tests.datasets.test_series import random_series
 
 
 @pytest.fixture(scope="module")
 def daily(tmp_path_factory):
-    """The recipe for days, trained for a few seconds, its metrics, and its folder."""
+    """The settings of the recipe for days, trained for a few seconds, its metrics, and its folder."""
     folder = tmp_path_factory.mktemp("daily")
-    recipe = simple_rnn_regressor.Recipe(simple_rnn_regressor.Config(epochs=4, units=(32,), learning_rate=0.01))
-    return recipe, recipe.train_and_evaluate(folder / "run", folder / "models"), folder
+    config = settings.override(simple_rnn_regressor.Config(), epochs=4, units=(32,), learning_rate=0.01)
+    return config, simple_rnn_regressor.train_and_evaluate(config, folder / "run", folder / "models"), folder
 
 
 @pytest.fixture(scope="module")
 def hourly(tmp_path_factory):
-    """The recipe for hours, on less of them."""
+    """The same of the recipe for hours, on less of them."""
     folder = tmp_path_factory.mktemp("hourly")
-    config = lstm_regressor.Config(
-        epochs=4, units=(24,), learning_rate=0.02, train_split="train[60%:]", test_split="test[:20%]"
-    )
-    recipe = lstm_regressor.Recipe(config)
-    return recipe, recipe.train_and_evaluate(folder / "run", folder / "models"), folder
+    splits = {"train_split": "train[60%:]", "test_split": "test[:20%]"}
+    config = settings.override(lstm_regressor.Config(), epochs=4, units=(24,), learning_rate=0.02, **splits)
+    return config, lstm_regressor.train_and_evaluate(config, folder / "run", folder / "models"), folder
 
 
 def test_daily_volume_beats_the_autoregression(daily):
@@ -47,44 +46,77 @@ def test_hourly_load_beats_the_naive_forecasts(hourly):
     assert {path.name for path in (folder / "run" / "figures").iterdir()} == figures
 
 
-def test_export_takes_raw_values_in_a_clean_process(hourly, tmp_path):
-    recipe, metrics, _ = hourly
-    test = recipe.data.test.take(slice(0, 300))
-    times = np.datetime_as_string(test.times.astype("datetime64[h]"), unit="m")
-    inputs = {"series": test.values, "time": times}
-    outputs = export.SavedFunction(metrics["export"]).predict(**inputs)
-    assert outputs["forecast"].shape == test.targets.shape
-    assert np.corrcoef(outputs["forecast"].ravel(), test.targets.ravel())[0, 1] > 0.5
-    checks.check_answers_in_a_clean_process(
-        metrics["export"], "serving_default", {**inputs, "time": times.astype("S")}, outputs, tmp_path, rtol=1e-5
-    )
+def test_export_forecasts_raw_values_from_raw_values(hourly):
+    config, metrics, _ = hourly
+    data, _ = lstm_regressor.load(config)
+    test = data.test.take(slice(0, 300))
+    forecasts = export.SavedFunction(metrics["export"]).predict(series=test.values, time=test.iso_times)["forecast"]
+    assert forecasts.shape == test.targets.shape
+    assert np.corrcoef(forecasts.ravel(), test.targets.ravel())[0, 1] > 0.5
 
 
-def test_statistics_come_from_the_training_windows_alone(daily):
-    recipe, _, _ = daily
-    train = recipe.data.train.values.reshape(-1, 3)
-    np.testing.assert_allclose(recipe.value_scale.mean, train.mean(axis=0, dtype="float64"), atol=1e-6)
-    np.testing.assert_allclose(recipe.value_scale.deviation, train.std(axis=0, dtype="float64"), rtol=1e-5)
+def test_evaluate_gives_the_scores_of_the_run(daily):
+    config, metrics, _ = daily
+    scores = simple_rnn_regressor.evaluate(metrics["export"], config)
+    assert scores.keys() == metrics["test"].keys()
+    assert scores["rmse"] == pytest.approx(metrics["test"]["rmse"], rel=1e-6)
+    assert scores["references"]["ridge"] == pytest.approx(metrics["test"]["references"]["ridge"], rel=1e-6)
 
 
-def test_the_signature_says_where_a_value_is_missing_and_what_a_time_is(daily):
-    _, metrics, _ = daily
-    signature = tf.saved_model.load(metrics["export"]).signatures["serving_default"]
-    series = np.zeros((2, 5, 3), "float32")
-    with pytest.raises(tf.errors.InvalidArgumentError, match="a time must be written as"):
-        signature(series=tf.constant(series), time=tf.constant(["1985-01-02", "tomorrow"]))
-    series[1, 4, 2] = np.nan
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"`series` must hold finite numbers.*\[1 4 2\]"):
-        signature(series=tf.constant(series), time=tf.constant(["1985-01-02", "1985-01-03"]))
+def test_the_card_names_the_columns_and_which_is_forecast(daily):
+    card = export.read_model_card(daily[1]["export"])
+    assert card["columns"] == ["DJ_return", "log_volume", "log_volatility"]
+    assert card["settings"]["target"] == "log_volume"
+
+
+def test_explains_the_forecast_by_each_value_of_the_window(daily, tmp_path, monkeypatch):
+    config, metrics, _ = daily
+    drawn, draw = [], evaluation.save_influence
+    monkeypatch.setattr(evaluation, "save_influence", lambda *arguments: drawn.append(arguments) or draw(*arguments))
+    simple_rnn_regressor.explain(metrics["export"], config, tmp_path)
+    influence, names, _, path = drawn[0]
+    assert influence.shape == (3, 1, 5)
+    assert np.all(influence > 0)
+    assert names[influence[:, 0, -1].argmax()] == "log_volume"
+    assert path == tmp_path / "influence.png"
+    assert path.exists()
+
+
+def test_influence_is_the_change_for_a_standard_deviation(tmp_path, monkeypatch):
+    """Of a network whose third output depends on `a` in the second of four steps alone."""
+    data = random_series()
+    encoder = datasets.SeriesEncoder.fit(data, season=2)
+    inputs = keras.Input(encoder.inputs(data.test.values, data.test.times).shape[1:])
+    network = keras.Model(inputs, keras.layers.Dense(3, name="forecast")(keras.layers.Flatten()(inputs)))
+    kernel = np.zeros(network.layers[-1].kernel.shape)
+    kernel[inputs.shape[2] * 1 + 0, 2] = -0.5
+    network.set_weights([kernel, np.zeros(3)])
+    export.write_forecaster(network, encoder, data, tmp_path)
+    drawn = []
+    monkeypatch.setattr(evaluation, "save_influence", lambda *arguments: drawn.append(arguments))
+    series.save_influence(tmp_path, data, encoder, tmp_path / "influence.png")
+    expected = np.zeros((2, 3, 4))
+    expected[0, 2, 1] = 0.5 * encoder.residual_scale
+    np.testing.assert_allclose(drawn[0][0], expected, rtol=1e-4)
+    assert drawn[0][1] == ("a", "b")
 
 
 def test_export_on_a_gpu_would_do_without_cudnn(hourly):
-    recipe, _, _ = hourly
-    (layer,) = [layer for layer in recipe.build_export_model().layers if layer.name == "recurrent1"]
-    assert layer.use_cudnn is False
+    config, _, _ = hourly
+    data, _ = lstm_regressor.load(config)
+    for for_export, use_cudnn in ((False, "auto"), (True, False)):
+        layer = lstm_regressor.build(config, data, for_export=for_export).get_layer("recurrent1")
+        assert layer.use_cudnn == use_cudnn
 
 
-def test_the_naive_forecast_repeats_the_last_season():
-    recipe = lstm_regressor.Recipe(lstm_regressor.Config(window=72, horizon=30, season=24))
-    values = np.arange(72, dtype="float32").reshape(1, 72, 1)
-    np.testing.assert_array_equal(recipe.naive(values)[0], [*range(48, 72), *range(48, 54)])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"steps_per_reading": 5}, "--window must be a multiple of --steps-per-reading, 5. Received: 168"),
+        ({"season": 169}, "--season must be at most --window, 168. Received: 169"),
+        ({"validation_fraction": 1.0}, "--validation-fraction must be greater than 0 and less than 1. Received: 1.0"),
+    ],
+)
+def test_settings_that_do_not_fit_each_other(changed, message):
+    with pytest.raises(UserError, match=message):
+        settings.override(lstm_regressor.Config(), **changed)

@@ -1,63 +1,90 @@
+import dataclasses
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LinearRegression
 
-from keras_refs import datasets, export
+from keras_refs import datasets, evaluation, export, models, settings
 from keras_refs.errors import UserError
 from keras_refs.recipes import linear_regression, logistic_regression
 from tests import checks
+from tests.conftest import prepare
+
+
+@pytest.fixture
+def drawn_coefficients(monkeypatch):
+    """What `save_coefficients` was called with: names, coefficients, label and path."""
+    calls = []
+    monkeypatch.setattr(evaluation, "save_coefficients", lambda *arguments: calls.append(arguments))
+    return calls
+
+
+@pytest.fixture(scope="module")
+def diabetes():
+    return datasets.load_table("diabetes")
 
 
 @pytest.fixture(scope="module")
 def linear(tmp_path_factory):
-    """The recipe as its command runs it, and its metrics."""
+    """The metrics of the recipe with its defaults, and the folder of its run and its models."""
     folder = tmp_path_factory.mktemp("linear")
-    recipe = linear_regression.Recipe(linear_regression.Config())
-    return recipe, recipe.train_and_evaluate(folder / "run", folder / "models"), folder
+    config = linear_regression.Config()
+    return linear_regression.train_and_evaluate(config, folder / "run", folder / "models"), folder
 
 
-def test_linear_regression_equals_least_squares(linear):
-    """In sample, on real data, in the features' and the target's deviations."""
-    recipe, metrics, folder = linear
+def test_linear_regression_equals_least_squares(linear, diabetes, drawn_coefficients, tmp_path):
+    """In sample, on real data, in the features' and the target's standard deviations."""
+    metrics, folder = linear
     assert metrics["test"]["r2"] == pytest.approx(0.5177, abs=1e-4)
-    rows = recipe.data.train
-    design = np.column_stack([recipe.feature_scale.apply(rows.features), np.ones(len(rows))])
-    solution = np.linalg.lstsq(design, recipe.target_scale.apply(rows.targets), rcond=None)[0]
-    probes = np.vstack([np.zeros(10), np.eye(10)]) * recipe.feature_scale.deviation + recipe.feature_scale.mean
-    answers = export.SavedFunction(metrics["export"]).predict(features=probes)["prediction"]
-    answers = recipe.target_scale.apply(answers)
-    np.testing.assert_allclose(answers[0], solution[-1], atol=1e-3)
-    np.testing.assert_allclose(answers[1:] - answers[0], solution[:-1], atol=1e-3)
+    assert metrics["parameters"] == 11
+    rows = diabetes.rows
+    scaler, target_scaler = datasets.fit_scaler(rows.features), datasets.fit_scaler(rows.targets)
+    solution = LinearRegression().fit(scaler.transform(rows.features), target_scaler.transform(rows.targets)[:, 0])
+    probes = scaler.inverse_transform(np.vstack([np.zeros(10), np.eye(10)]))
+    predictions = export.SavedFunction(metrics["export"]).predict(features=probes)["prediction"]
+    predictions = target_scaler.transform(predictions)[:, 0]
+    assert predictions[0] == pytest.approx(solution.intercept_, abs=1e-3)
+    np.testing.assert_allclose(predictions[1:] - predictions[0], solution.coef_, atol=1e-3)
     figures = {"learning_curves.png", "predictions.png"}
     assert {path.name for path in (folder / "run" / "figures").iterdir()} == figures
 
+    linear_regression.explain(metrics["export"], linear_regression.Config(), tmp_path)
+    [(names, coefficients, _, _)] = drawn_coefficients
+    assert names == diabetes.feature_names
+    in_units = solution.coef_ * target_scaler.scale_
+    np.testing.assert_allclose(coefficients["prediction"], in_units, atol=1e-3 * target_scaler.scale_[0])
 
-def test_linear_export_takes_raw_numbers_in_a_clean_process(linear, tmp_path):
-    recipe, metrics, _ = linear
-    features = recipe.data.test.features
-    outputs = export.SavedFunction(metrics["export"]).predict(features=features)
-    assert np.sqrt(np.mean((outputs["prediction"] - recipe.data.test.targets) ** 2)) == pytest.approx(
-        metrics["test"]["rmse"]
-    )
-    checks.check_answers_in_a_clean_process(
-        metrics["export"], "serving_default", {"features": features}, outputs, tmp_path, rtol=1e-5
-    )
-    assert metrics["parameters"] == 11
-    card = export.read_model_card(metrics["export"])
-    assert card["test"] == metrics["test"]
+
+def test_linear_export_takes_raw_numbers_in_a_clean_process(linear, diabetes, tmp_path):
+    metrics, _ = linear
+    rows = diabetes.rows
+    outputs = export.SavedFunction(metrics["export"]).predict(features=rows.features)
+    rmse = np.sqrt(np.mean((outputs["prediction"] - rows.targets) ** 2))
+    assert rmse == pytest.approx(metrics["test"]["rmse"])
+    inputs = {"features": rows.features}
+    checks.check_answers_in_a_clean_process(metrics["export"], "serving_default", inputs, outputs, tmp_path, rtol=1e-5)
+    assert export.read_model_card(metrics["export"])["test"] == metrics["test"]
+
+
+@pytest.fixture(scope="module")
+def tumours():
+    return datasets.load_table("breast_cancer", with_classes=True)
 
 
 @pytest.fixture(scope="module")
 def logistic(tmp_path_factory):
+    """As `linear`, with a twentieth of the steps."""
     folder = tmp_path_factory.mktemp("logistic")
-    recipe = logistic_regression.Recipe(logistic_regression.Config(epochs=10, passes_per_epoch=100))
-    return recipe, recipe.train_and_evaluate(folder / "run", folder / "models"), folder
+    config = settings.override(logistic_regression.Config(), epochs=4, passes_per_epoch=50)
+    return logistic_regression.train_and_evaluate(config, folder / "run", folder / "models"), folder
 
 
 def test_logistic_regression_in_cross_validation(logistic):
-    _, metrics, folder = logistic
+    metrics, folder = logistic
     assert metrics["cross_validation"]["accuracy"] > 0.97
     card = (Path(metrics["export"]) / "model_card.md").read_text()
     assert f"| scores in cross-validation | accuracy {metrics['cross_validation']['accuracy']:.4f}, " in card
@@ -69,54 +96,102 @@ def test_logistic_regression_in_cross_validation(logistic):
     assert {path.name for path in (folder / "run" / "figures").iterdir()} == figures
 
 
-def test_cross_validation_scores_rows_it_did_not_see():
-    """With random labels, a model that had seen them would be right more often than not."""
-    from keras_refs import training
-
-    recipe = logistic_regression.Recipe(logistic_regression.Config(epochs=4, passes_per_epoch=100, l2=0.0))
-    labels = np.random.default_rng(0).integers(0, 2, (569, 1)).astype("float32")
-    rows = datasets.Table(recipe.data.rows.features, labels)
-    recipe.__dict__["data"] = datasets.TableDataset("random", rows, recipe.data.feature_names, ("a", "b"), "", "")
-    keras.utils.set_random_seed(0)
-    plan = training.choose_compute(training.Device("cpu", "a CPU"), "dense", "float32")
-    assert 0.4 < recipe.cross_validate(plan)["accuracy"] < 0.6
-
-
-def test_logistic_export_in_a_clean_process(logistic, tmp_path):
-    recipe, metrics, _ = logistic
-    features = recipe.data.test.features
-    outputs = export.SavedFunction(metrics["export"]).predict(features=features)
+def test_logistic_export_in_a_clean_process(logistic, tumours, tmp_path):
+    metrics, _ = logistic
+    inputs = {"features": tumours.rows.features}
+    outputs = export.SavedFunction(metrics["export"]).predict(**inputs)
     np.testing.assert_allclose(outputs["probabilities"].sum(axis=1), 1, atol=1e-6)
-    assert set(outputs["class_name"]) == {b"malignant", b"benign"}
-    checks.check_answers_in_a_clean_process(
-        metrics["export"], "serving_default", {"features": features}, outputs, tmp_path
-    )
+    assert np.mean(outputs["label"] == tumours.rows.labels) == metrics["test"]["accuracy"]
+    np.testing.assert_array_equal(outputs["class_name"], np.array([b"malignant", b"benign"])[outputs["label"]])
+    checks.check_answers_in_a_clean_process(metrics["export"], "serving_default", inputs, outputs, tmp_path)
 
 
-def test_a_table_of_another_kind_is_refused():
-    with pytest.raises(UserError, match="'diabetes' is no table of one vector of numbers and a class label. It has: "):
-        datasets.load_table("diabetes", with_classes=True)
-    with pytest.raises(UserError, match="'fashion_mnist' is no table"):
-        datasets.load_table("fashion_mnist")
+def test_logistic_weights_of_two_classes_are_log_odds(logistic, drawn_coefficients, tmp_path):
+    metrics, _ = logistic
+    logistic_regression.explain(metrics["export"], logistic_regression.Config(), tmp_path)
+    [(_, coefficients, label, _)] = drawn_coefficients
+    assert list(coefficients) == ["benign"]
+    assert "log-odds" in label
 
 
-def test_numbers_that_are_missing_are_found(tmp_path):
-    import tensorflow_datasets as tfds
+def test_cross_validation_scores_rows_that_the_model_had_not_seen(tumours):
+    """With random labels they are right by chance alone; those of rows that it was fitted to, more often."""
+    labels = np.random.default_rng(0).integers(0, 2, (569, 1)).astype("float32")
+    rows = datasets.Table(tumours.rows.features, labels)
+    data = dataclasses.replace(tumours, name="random", train=rows, validation=rows, test=rows)
+    config = settings.override(logistic_regression.Config(), epochs=2)
+    folds = logistic_regression.stratified_folds(rows, config)
+    held_out = np.concatenate([indices for _, indices in folds])
+    np.testing.assert_array_equal(np.sort(held_out), np.arange(569))
 
-    from tests.conftest import prepare
+    def compiled_model():
+        model = models.logistic_regression(num_features=30)
+        model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy", steps_per_execution=10)
+        return model
 
-    features = {"features": tfds.features.Tensor(shape=(2,), dtype=np.float32), "target": np.float32}
-    rows = [{"features": np.array([1, 2], "float32"), "target": 1.0} for _ in range(3)]
-    rows[2]["features"][1] = np.nan
-    prepare(tmp_path, "holes", features, rows, rows)
-    with pytest.raises(
-        UserError, match="1 values in 'features' that are no finite numbers; the first is number 1 of example 2"
-    ):
-        datasets.load_table("holes", tmp_path)
+    def accuracy(folds):
+        probabilities = logistic_regression.cross_validate(config, data, folds, 100, compiled_model)
+        return np.mean(probabilities.argmax(axis=1) == rows.labels)
+
+    assert 0.4 < accuracy(folds) < 0.55
+    assert accuracy([(np.arange(569), np.arange(569))]) > 0.57
 
 
-def test_standardization_of_a_constant_column_keeps_it():
-    values = np.array([[1, 5], [3, 5]], "float32")
-    scale = datasets.Standardization.of(values)
-    np.testing.assert_allclose(scale.apply(values), [[-1, 0], [1, 0]])
-    np.testing.assert_allclose(scale.invert(scale.apply(values)), values)
+def test_folds_have_the_same_fraction_of_each_class(tumours):
+    def folds(**values):
+        config = settings.override(logistic_regression.Config(), **values)
+        return logistic_regression.stratified_folds(tumours.rows, config)
+
+    benign = tumours.rows.labels.mean()
+    for fitted_to, held_out in folds(seed=1):
+        assert not set(fitted_to) & set(held_out)
+        assert tumours.rows.labels[held_out].mean() == pytest.approx(benign, abs=0.01)
+    assert not np.array_equal(folds(seed=1)[0][1], folds(seed=2)[0][1])
+    assert folds(folds=1) == []
+    with pytest.raises(UserError, match=r"--folds must be at most 212, .* Received: 213"):
+        folds(folds=213)
+
+
+@pytest.fixture(scope="module")
+def iris_data_dir(tmp_path_factory):
+    """A TFDS folder with scikit-learn's irises: all three classes, and the first two."""
+    folder, iris = tmp_path_factory.mktemp("iris"), load_iris()
+    for name, classes in (("three_irises", 3), ("two_irises", 2)):
+        features = {
+            "features": tfds.features.Tensor(shape=(4,), dtype=np.float32),
+            "label": tfds.features.ClassLabel(names=iris.target_names[:classes].tolist()),
+        }
+        pairs = zip(iris.data.astype("float32"), iris.target, strict=True)
+        rows = [{"features": values, "label": int(label)} for values, label in pairs if label < classes]
+        prepare(folder, name, features, rows, rows)
+    return folder
+
+
+def test_logistic_regression_of_three_classes(iris_data_dir, drawn_coefficients, tmp_path):
+    """With the user's own optimizer, and without a cross-validation, of which there is then no score."""
+    values = {"data_dir": str(iris_data_dir), "batch_size": 50, "epochs": 2, "passes_per_epoch": 50, "folds": 1}
+    config = settings.override(logistic_regression.Config(), dataset="three_irises", **values)
+    folders = tmp_path / "run", tmp_path / "models"
+    metrics = logistic_regression.train_and_evaluate(config, *folders, optimizer=keras.optimizers.Adam(0.05))
+    assert metrics["test"]["accuracy"] > 0.9
+    assert metrics["cross_validation"] is None
+    assert "cross-validation |" not in (Path(metrics["export"]) / "model_card.md").read_text()
+    assert not (tmp_path / "run" / "figures" / "roc_curve.png").exists()
+    assert logistic_regression.evaluate(metrics["export"], config) == metrics["test"]
+
+    logistic_regression.explain(metrics["export"], config, tmp_path)
+    [(_, coefficients, label, _)] = drawn_coefficients
+    assert list(coefficients) == ["setosa", "versicolor", "virginica"]
+    assert "log-odds" not in label
+
+    with pytest.raises(UserError, match="The model has 3 classes and the data set 'two_irises' has 2"):
+        logistic_regression.evaluate(metrics["export"], settings.override(config, dataset="two_irises"))
+
+
+def test_cross_validation_copies_the_users_optimizer(iris_data_dir, tmp_path):
+    optimizer = keras.optimizers.SGD(0.5)
+    values = {"data_dir": str(iris_data_dir), "batch_size": 50, "epochs": 2, "passes_per_epoch": 50, "folds": 3}
+    config = settings.override(logistic_regression.Config(), dataset="two_irises", **values)
+    folders = tmp_path / "run", tmp_path / "models"
+    metrics = logistic_regression.train_and_evaluate(config, *folders, optimizer=optimizer)
+    assert metrics["cross_validation"]["accuracy"] == 1.0

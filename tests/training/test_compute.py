@@ -16,27 +16,33 @@ PASCAL, TURING, AMPERE, HOPPER = (
 
 
 @pytest.mark.parametrize(
-    ("device", "family", "precision", "jit", "threads", "growth"),
+    ("device", "family", "precision", "jit", "threads"),
     [
-        (AMX, "convolutional", "mixed_bfloat16", False, 0, False),
-        (AVX, "convolutional", "float32", False, 0, False),
-        (AMX, "recurrent", "float32", False, 1, False),
-        (AVX, "recurrent", "float32", False, 1, False),
-        (AVX, "wide_recurrent", "mixed_bfloat16", False, 1, False),
-        (OLD, "wide_recurrent", "float32", False, 1, False),
-        (PASCAL, "convolutional", "float32", True, 0, True),
-        (TURING, "convolutional", "mixed_float16", True, 0, True),
-        (AMPERE, "convolutional", "mixed_bfloat16", True, 0, True),
-        (HOPPER, "convolutional", "mixed_bfloat16", True, 0, True),
-        (TURING, "recurrent", "mixed_float16", False, 0, True),
-        (HOPPER, "recurrent", "mixed_bfloat16", False, 0, True),
+        (AMX, "convolutional", "mixed_bfloat16", False, 0),
+        (AVX, "convolutional", "float32", False, 0),
+        (AMX, "recurrent", "float32", False, 1),
+        (AVX, "recurrent", "float32", False, 1),
+        (AVX, "wide_recurrent", "mixed_bfloat16", False, 1),
+        (OLD, "wide_recurrent", "float32", False, 1),
+        (PASCAL, "convolutional", "float32", True, 0),
+        (TURING, "convolutional", "mixed_float16", True, 0),
+        (AMPERE, "convolutional", "mixed_bfloat16", True, 0),
+        (HOPPER, "convolutional", "mixed_bfloat16", True, 0),
+        (TURING, "recurrent", "mixed_float16", False, 0),
+        (HOPPER, "recurrent", "mixed_bfloat16", False, 0),
     ],
 )
-def test_choice(device, family, precision, jit, threads, growth):
+def test_choice(device, family, precision, jit, threads):
     plan = choose_compute(device, family)
     assert (plan.precision, plan.jit_compile) == (precision, jit)
-    assert (plan.intra_op_threads, plan.memory_growth) == (threads, growth)
+    assert plan.intra_op_threads == threads
+    assert ("GPU memory grows" in plan.describe()) == (device.kind == "gpu")
     assert ("loss is scaled" in plan.describe()) == (precision == "mixed_float16")
+
+
+def test_another_family_is_refused():
+    with pytest.raises(ValueError, match="`family` must be one of convolutional, .* Received: family='anything'"):
+        choose_compute(AMX, "anything")
 
 
 def test_flags_override_the_choice_and_the_reason_says_so():

@@ -6,23 +6,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 CLASS_NAMES = ("malignant", "benign")
-_MEASURES = (
-    "radius",
-    "texture",
-    "perimeter",
-    "area",
-    "smoothness",
-    "compactness",
-    "concavity",
-    "concave points",
-    "symmetry",
-    "fractal dimension",
-)
-FEATURE_NAMES = (
-    *(f"mean {measure}" for measure in _MEASURES),
-    *(f"{measure} error" for measure in _MEASURES),
-    *(f"worst {measure}" for measure in _MEASURES),
-)
+_MEASURES = ["radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity"]
+_MEASURES += ["concave points", "symmetry", "fractal dimension"]
+_FORMS = ("mean {}", "{} error", "worst {}")
+FEATURE_NAMES = tuple(form.format(measure) for form in _FORMS for measure in _MEASURES)
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -38,13 +25,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     def _info(self):
+        features = {
+            "features": tfds.features.Tensor(shape=(len(FEATURE_NAMES),), dtype=np.float32),
+            "label": tfds.features.ClassLabel(names=CLASS_NAMES),
+        }
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "features": tfds.features.Tensor(shape=(len(FEATURE_NAMES),), dtype=np.float32),
-                    "label": tfds.features.ClassLabel(names=CLASS_NAMES),
-                }
-            ),
+            features=tfds.features.FeaturesDict(features),
             supervised_keys=("features", "label"),
             homepage="https://archive.ics.uci.edu/dataset/17/breast+cancer+wisconsin+diagnostic",
             metadata=tfds.core.MetadataDict(feature_names=list(FEATURE_NAMES)),

@@ -1,1 +1,1 @@
-"""Which language a paragraph is written in."""
+"""How English words are pronounced: the CMU Pronouncing Dictionary."""

@@ -1,9 +1,10 @@
 """How TFDS makes the data set `cmudict`."""
 
-import hashlib
 import re
 
 import tensorflow_datasets as tfds
+
+from keras_refs.datasets.catalogue import split_of
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -18,13 +19,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     def _info(self):
+        text = tfds.features.Text()
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "word": tfds.features.Text(),
-                    "pronunciations": tfds.features.Sequence(tfds.features.Text()),
-                }
-            ),
+            features=tfds.features.FeaturesDict({"word": text, "pronunciations": tfds.features.Sequence(text)}),
             supervised_keys=("word", "pronunciations"),
             homepage="https://github.com/cmusphinx/cmudict",
         )
@@ -40,14 +37,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return {split: self._generate_examples(pronunciations, split) for split in ("train", "validation", "test")}
 
     def _generate_examples(self, pronunciations, split):
-        for word, known in pronunciations.items():
-            if split_of_word(word) == split:
-                yield word, {"word": word, "pronunciations": known}
-
-
-def split_of_word(word):
-    """Return the name of the split that a word belongs to."""
-    remainder = int(hashlib.sha256(word.encode()).hexdigest(), 16) % 100
-    if remainder < 10:
-        return "test"
-    return "validation" if remainder < 15 else "train"
+        for word, pronunciations_of_word in pronunciations.items():
+            if split_of(word, test=10, validation=5) == split:
+                yield word, {"word": word, "pronunciations": pronunciations_of_word}

@@ -19,13 +19,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     def _info(self):
+        features = {
+            "features": tfds.features.Tensor(shape=(len(FEATURE_NAMES),), dtype=np.float32),
+            "target": tfds.features.Scalar(dtype=np.float32),
+        }
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "features": tfds.features.Tensor(shape=(len(FEATURE_NAMES),), dtype=np.float32),
-                    "target": tfds.features.Scalar(dtype=np.float32),
-                }
-            ),
+            features=tfds.features.FeaturesDict(features),
             supervised_keys=("features", "target"),
             homepage="https://scikit-learn.org/stable/datasets/toy_dataset.html#diabetes-dataset",
             metadata=tfds.core.MetadataDict(feature_names=list(FEATURE_NAMES)),

@@ -20,13 +20,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     def _info(self):
+        features = {"time": tfds.features.Text(), "load": tfds.features.Scalar(dtype=np.float32)}
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "time": tfds.features.Text(),
-                    "load": tfds.features.Scalar(dtype=np.float32),
-                }
-            ),
+            features=tfds.features.FeaturesDict(features),
             # Time must run on from one example to the next.
             disable_shuffling=True,
             homepage="https://zenodo.org/record/4656140",
@@ -36,11 +32,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager):
         with (dl_manager.manual_dir / "hourly_electricity.csv").open() as file:
             rows = list(csv.DictReader(file))
-        first_of_test = len(rows) * 8 // 10
-        return {
-            "train": self._generate_examples(rows[:first_of_test]),
-            "test": self._generate_examples(rows[first_of_test:]),
-        }
+        splits = {"train": rows[: len(rows) * 8 // 10], "test": rows[len(rows) * 8 // 10 :]}
+        return {split: self._generate_examples(rows_of_split) for split, rows_of_split in splits.items()}
 
     def _generate_examples(self, rows):
         for hour, row in enumerate(rows):

@@ -21,14 +21,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     def _info(self):
+        features = {
+            "date": tfds.features.Text(),
+            "day_of_week": tfds.features.ClassLabel(names=DAY_NAMES),
+            "values": tfds.features.Tensor(shape=(len(VALUE_NAMES),), dtype=np.float32),
+        }
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "date": tfds.features.Text(),
-                    "day_of_week": tfds.features.ClassLabel(names=DAY_NAMES),
-                    "values": tfds.features.Tensor(shape=(len(VALUE_NAMES),), dtype=np.float32),
-                }
-            ),
+            features=tfds.features.FeaturesDict(features),
             # Time must run on from one example to the next.
             disable_shuffling=True,
             homepage="https://islp.readthedocs.io/en/latest/datasets/NYSE.html",
@@ -43,11 +42,5 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         with path.open() as file:
             for day, row in enumerate(csv.DictReader(file)):
                 if row["train"] == train_flag:
-                    yield (
-                        day,
-                        {
-                            "date": row["date"],
-                            "day_of_week": row["day_of_week"],
-                            "values": np.array([row[name] for name in VALUE_NAMES], np.float32),
-                        },
-                    )
+                    values = np.array([row[name] for name in VALUE_NAMES], np.float32)
+                    yield day, {"date": row["date"], "day_of_week": row["day_of_week"], "values": values}

@@ -1,54 +1,17 @@
 """How TFDS makes the data set `udhr_languages`."""
 
 import collections
-import html.parser
+import csv
+import html
 import re
+from pathlib import Path
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-LANGUAGES = {
-    "Afrikaans": ("afr", "af"),
-    "Azerbaijani": ("azj_latn", "az"),
-    "Belarusian": ("bel", "be"),
-    "Bosnian": ("bos_latn", "bs"),
-    "Bulgarian": ("bul", "bg"),
-    "Catalan": ("cat", "ca"),
-    "Cebuano": ("ceb", "ceb"),
-    "Croatian": ("hrv", "hr"),
-    "Czech": ("ces", "cs"),
-    "Danish": ("dan", "da"),
-    "Dutch": ("nld", "nl"),
-    "English": ("eng", "en"),
-    "Estonian": ("est", "et"),
-    "Finnish": ("fin", "fi"),
-    "French": ("fra", "fr"),
-    "Galician": ("glg", "gl"),
-    "German": ("deu_1996", "de"),
-    "Icelandic": ("isl", "is"),
-    "Indonesian": ("ind", "id"),
-    "Irish": ("gle", "ga"),
-    "Italian": ("ita", "it"),
-    "Latvian": ("lav", "lv"),
-    "Lithuanian": ("lit", "lt"),
-    "Malay": ("mly_latn", "ms"),
-    "Norwegian Bokmål": ("nob", "nb"),
-    "Norwegian Nynorsk": ("nno", "nn"),
-    "Polish": ("pol", "pl"),
-    "Portuguese": ("por_PT", "pt"),
-    "Romanian": ("ron_2006", "ro"),
-    "Russian": ("rus", "ru"),
-    "Scottish Gaelic": ("gla", "gd"),
-    "Slovak": ("slk", "sk"),
-    "Slovenian": ("slv", "sl"),
-    "Spanish": ("spa", "es"),
-    "Swedish": ("swe", "sv"),
-    "Tagalog": ("tgl", "tl"),
-    "Turkish": ("tur", "tr"),
-    "Ukrainian": ("ukr", "uk"),
-    "Xhosa": ("xho", "xh"),
-    "Zulu": ("zul", "zu"),
-}
+with Path(__file__).with_name("languages.csv").open(encoding="utf-8") as _file:
+    _, *_rows = csv.reader(_file)
+LANGUAGES = {name: (file_name, tag) for name, file_name, tag in _rows}
 """The classes: of each language its English name, the name of its file, and its BCP 47 tag."""
 
 # Which dash and which apostrophe was typed tells the typist, not the language.
@@ -67,14 +30,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     def _info(self):
+        features = {
+            "text": tfds.features.Text(),
+            "label": tfds.features.ClassLabel(names=list(LANGUAGES)),
+            "article": tfds.features.Scalar(dtype=np.int32),
+        }
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "text": tfds.features.Text(),
-                    "label": tfds.features.ClassLabel(names=list(LANGUAGES)),
-                    "article": tfds.features.Scalar(dtype=np.int32),
-                }
-            ),
+            features=tfds.features.FeaturesDict(features),
             supervised_keys=("text", "label"),
             homepage="https://github.com/wooorm/udhr",
             metadata=tfds.core.MetadataDict(language_tags=[tag for _, tag in LANGUAGES.values()]),
@@ -83,9 +45,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager):
         paragraphs = []
         for language, (file_name, _) in LANGUAGES.items():
-            parser = _Declaration()
-            parser.feed((dl_manager.manual_dir / "declaration" / f"{file_name}.html").read_text())
-            paragraphs += [(language, article, _cleaned(text)) for article, text in parser.paragraphs]
+            declaration = (dl_manager.manual_dir / "declaration" / f"{file_name}.html").read_text()
+            paragraphs += [(language, article, text) for article, text in _paragraphs(declaration)]
         # What stands under two languages is an example of neither, and what stands in two articles would leak.
         occurrences = collections.Counter(text for _, _, text in paragraphs)
         kept = [paragraph for paragraph in paragraphs if paragraph[2] and occurrences[paragraph[2]] == 1]
@@ -104,36 +65,15 @@ def split_of_article(article):
     return "validation" if article % 10 == 3 else "train"
 
 
-def _cleaned(text):
-    """Return the text without numbering, on one line, with plain hyphens and apostrophes."""
-    one_line = " ".join(text.translate(_PLAIN_PUNCTUATION).split())
-    return re.sub(r"^\(?\d\)\s*", "", one_line)
+def _paragraphs(declaration):
+    """Return pairs of article and text from the HTML of a declaration's preamble, which is article 0, and articles.
 
-
-class _Declaration(html.parser.HTMLParser):
-    """Collects `paragraphs`, pairs of article and text, from a declaration's preamble and articles."""
-
-    def __init__(self):
-        super().__init__()
-        self.paragraphs = []
-        self._article = None
-        self._text = None
-
-    def handle_starttag(self, tag, attrs):
-        if tag == "header":
-            self._article = 0
-        elif tag == "article":
-            self._article = int(dict(attrs)["data-number"])
-        elif tag == "p" and self._article is not None:
-            self._text = ""
-
-    def handle_data(self, data):
-        if self._text is not None:
-            self._text += data
-
-    def handle_endtag(self, tag):
-        if tag in ("header", "article"):
-            self._article = None
-        elif tag == "p" and self._text is not None:
-            self.paragraphs.append((self._article, self._text))
-            self._text = None
+    A text is on one line, without numbering, with plain hyphens and apostrophes.
+    """
+    pairs = []
+    for section in re.findall("<header>.*?</header>|<article .*?</article>", declaration, re.DOTALL):
+        number = re.match(r'<article data-number="(\d+)"', section)
+        for paragraph in re.findall(r"<p\b.*?>(.*?)</p>", section, re.DOTALL):
+            text = html.unescape(re.sub("<.*?>", "", paragraph)).translate(_PLAIN_PUNCTUATION)
+            pairs.append((int(number[1]) if number else 0, re.sub(r"^\(?\d\)\s*", "", " ".join(text.split()))))
+    return pairs

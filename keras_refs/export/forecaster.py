@@ -1,0 +1,55 @@
+"""SavedModels that forecast a series."""
+
+import tensorflow as tf
+
+from keras_refs.datasets import parse_times
+from keras_refs.export.saved_model import checked, specifications, write_saved_model
+
+
+def write_forecaster(network, encoder, data, folder):
+    """Write a forecaster of a series as a SavedModel with two signatures.
+
+    `serving_default` takes the series and the time, and refuses what is not finite or no time; `numeric` takes hours in
+    place of the time and checks nothing, for runtimes without strings. The model card describes both.
+
+    Args:
+        network: A model that was trained on the encoder's inputs and targets, built in float32.
+        encoder: The `datasets.SeriesEncoder`.
+        data: The `datasets.SeriesDataset`, whose first test window becomes the warm-up requests.
+        folder: An existing folder to write into.
+
+    Returns:
+        The signatures as Markdown, for the model card.
+    """
+    example = data.test.take(slice(1))
+
+    def forecast(series, hours):
+        return {"forecast": encoder.forecast(network, series, hours)}
+
+    def forecast_at(series, time):
+        return forecast(series, parse_times(time))
+
+    series = {"series": (tf.float32, example.values.shape[1:])}
+    signatures = {
+        "serving_default": checked(forecast_at, {**series, "time": (tf.string, ())}),
+        "numeric": (forecast, specifications({**series, "hours": (tf.int64, ())})),
+    }
+    examples = {
+        "serving_default": {"series": example.values, "time": example.iso_times},
+        "numeric": {"series": example.values, "hours": example.times},
+    }
+    write_saved_model(folder, network, signatures, examples)
+    return _described(example, data)
+
+
+def _described(example, data):
+    window, columns, horizon = *example.values.shape[1:], example.targets.shape[1]
+    return (
+        f"- `serving_default`: `series`, float32 `[batch, {window}, {columns}]`, the last {window} steps of "
+        f"{', '.join(data.value_names)}, raw; and\n  `time`, string `[batch]`, the first step to forecast, as "
+        "`2014-12-25T18:00` or `2014-12-25`, by the local clock\n"
+        "- `numeric`: without strings; `series` and, instead of the time, `hours`, int64 `[batch]`, those since "
+        "1970-01-01T00:00 by the local clock\n\n"
+        f"Both return `forecast`, float32 `[batch, {horizon}]`, the next {horizon} of `{data.target}`, in the units of "
+        "the data."
+    )

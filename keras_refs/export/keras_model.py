@@ -1,0 +1,36 @@
+"""From a SavedModel back to the trained `keras.Model`: without the data, the recipe, or TensorFlow's loader."""
+
+import keras
+import tensorflow as tf
+
+from keras_refs.errors import UserError, first_line
+from keras_refs.export.saved_model import ARCHITECTURE, named_weights
+from keras_refs.export.version import newest_version
+
+
+def load_model(folder):
+    """Return the trained network of an export as an uncompiled `keras.Model` in float32.
+
+    It takes and returns what the network does, not what the signatures do: token numbers in place of strings, for
+    example. Its weights are those of the export, rounded to float16 where that stores them so.
+
+    Args:
+        folder: A version folder, or a model's folder, of which the newest version is taken.
+
+    Raises:
+        UserError: If it is no export, or one without a Keras model.
+    """
+    folder = newest_version(folder)
+    path = folder / ARCHITECTURE
+    if not path.exists():
+        raise UserError(f"{folder} cannot be read back as a Keras model: it has no {ARCHITECTURE}.")
+    try:
+        model = keras.models.model_from_json(path.read_text(encoding="utf-8"))
+        weights = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+        for name, variable in named_weights(model):
+            # TensorFlow writes a slash within a name as `.S`.
+            stored = name.replace(".", "..").replace("/", ".S")
+            variable.assign(weights.get_tensor(f"weights/{stored}/.ATTRIBUTES/VARIABLE_VALUE"))
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, tf.errors.OpError) as error:
+        raise UserError(f"{folder} cannot be read back as a Keras model: {first_line(error)}") from error
+    return model

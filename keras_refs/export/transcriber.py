@@ -1,0 +1,139 @@
+"""SavedModels that turn strings into strings, symbol by symbol, by greedy and beam search."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+from keras_refs import datasets, decoding, storage
+from keras_refs.datasets.transcriptions import BOUNDARY
+from keras_refs.errors import UserError
+from keras_refs.export.saved_model import SavedFunction, checked, specifications, write_saved_model
+
+SYMBOLS = Path("assets.extra") / "symbols.json"
+"""The `datasets.Symbols` of sources and targets, in a folder that servers leave alone."""
+
+
+def write_transcriber(
+    network,
+    source,
+    target,
+    folder,
+    *,
+    examples,
+    longest_source,
+    beam_width,
+    length_penalty,
+    half_precision=False,
+    postprocess=tf.identity,
+):
+    """Write an attention sequence-to-sequence model as a SavedModel with four signatures, which the card describes.
+
+    What the tokens stand for is written into `assets.extra/symbols.json`. A batch may be empty.
+
+    Args:
+        network: A `models.attention_seq2seq`, built in float32.
+        source: Name of the input, and the `datasets.Symbols` that are read.
+        target: Name of the output, and its `datasets.Symbols`.
+        folder: An existing folder to write into.
+        examples: Two sources, for the warm-up requests.
+        longest_source: Number of symbols to which sources are truncated.
+        beam_width: Beam width of `k_best`.
+        length_penalty: Power of its length that the log-probability of a sequence is divided by in `k_best`.
+        half_precision: Whether the weights are rounded to float16 and stored so, in half of the space.
+        postprocess: Function from the decoded strings, of any shape, to those to output; `numeric` is without it.
+
+    Returns:
+        The signatures as Markdown, for the model card.
+    """
+    (source_name, source_symbols), (target_name, target_symbols) = source, target
+    parts = decoding.FastParts(network)
+
+    def greedy(tokens, dtype=tf.float32):
+        return decoding.greedy_decode(parts(dtype), tokens, BOUNDARY, longest_source)
+
+    def k_best(tokens):
+        return decoding.beam_decode(parts(tf.float32), tokens, BOUNDARY, longest_source, beam_width, length_penalty)
+
+    def of_strings(decode):
+        def transcribe(strings):
+            outputs = decode(source_symbols.tokens(strings))
+            return {target_name: postprocess(target_symbols.strings(outputs.pop("symbols"))), **outputs}
+
+        return checked(transcribe, {source_name: (tf.string, ())})
+
+    signatures = {
+        "serving_default": of_strings(greedy),
+        "k_best": of_strings(k_best),
+        "bfloat16": of_strings(lambda tokens: greedy(tokens, tf.bfloat16)),
+        # Without checks, which programs that a SavedModel is converted for do not have.
+        "numeric": (greedy, specifications({"tokens": (tf.int32, (None,))})),
+    }
+    string = {source_name: examples[:1]}
+    requests = dict.fromkeys(signatures, string) | {"numeric": {"tokens": source_symbols.tokens(examples).numpy()}}
+    write_saved_model(folder, network, signatures, requests, half_precision)
+    symbols = {"source": dataclasses.asdict(source_symbols), "target": dataclasses.asdict(target_symbols)}
+    storage.write_json(Path(folder) / SYMBOLS, symbols)
+    return _described(source, target, longest_source, beam_width, length_penalty)
+
+
+def _described(source, target, longest_source, beam_width, length_penalty):
+    (source, source_symbols), (target, target_symbols) = source, target
+    characters, symbols = "".join(source_symbols.symbols), target_symbols.separator.join(target_symbols.symbols)
+    return (
+        f"All but the last take `{source}`, string `[batch]`, UTF-8. Upper case is read as lower case, characters "
+        f"other than `{characters}` are left out, and so is what follows the first {longest_source}. Where nothing is "
+        "left, the output is an empty string with the score 0.\n\n"
+        f"- `serving_default`: by greedy search `{target}`, string `[batch]`; `score`, float32 `[batch]`, the "
+        "log-probability; and `attention`, float32 `[batch, steps, characters]`,\n  the weights with which each "
+        "symbol, and the end, attends to each character that is read.\n"
+        f"- `k_best`: by beam search the best {beam_width}, best first, `{target}`, string `[batch, {beam_width}]`, "
+        f"and `score`, float32 `[batch, {beam_width}]`, the log-probability divided by the\n  length to the power of "
+        f"{length_penalty:g}; minus infinity where there are fewer.\n"
+        "- `bfloat16`: as `serving_default`, with the large products in bfloat16: faster for large batches where the "
+        "processor has\n  instructions for it, several times as slow where it has none.\n"
+        "- `numeric`: by greedy search without strings, from `tokens`, int32 `[batch, characters]`, to `symbols`, "
+        "int32 `[batch, steps]`, with `score` and `attention`; both are indices, counted\n  from 2 and padded with 0 "
+        "at the end, the tokens into the characters above, the symbols into "
+        f"`{symbols}`."
+    )
+
+
+class SavedTranscriber(SavedFunction):
+    """One signature of an exported transcriber.
+
+    Args:
+        folder: A version folder that `write_transcriber` wrote.
+        signature: Name of the signature.
+
+    Attributes:
+        source_symbols: The `datasets.Symbols` that it reads.
+        target_symbols: Those that it outputs.
+
+    Raises:
+        UserError: If it cannot be loaded, is no transcriber, or has no such signature.
+    """
+
+    def __init__(self, folder, signature="serving_default"):
+        super().__init__(folder, signature)
+        path = Path(folder) / SYMBOLS
+        if not path.exists():
+            raise UserError(f"{folder} does not hold an exported transcriber: it has no {SYMBOLS}.")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        self.source_symbols, self.target_symbols = (
+            datasets.Symbols(**{**content[which], "symbols": tuple(content[which]["symbols"])})
+            for which in ("source", "target")
+        )
+
+    def transcribe(self, sources, batch_size=1000):
+        """Return for each string the symbols of its best output, a tuple, by a signature that takes strings."""
+        # In batches of sources of about the same length: each takes as long as its longest.
+        order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
+        (source_name,) = self.inputs
+        (target_name,) = (name for name, spec in self._signature.structured_outputs.items() if spec.dtype == tf.string)
+        sorted_sources = {source_name: [sources[index] for index in order]}
+        strings = self.predict(batch_size, outputs=[target_name], **sorted_sources)[target_name]
+        best = strings if strings.ndim == 1 else strings[:, 0]
+        outputs = (tuple(self.target_symbols.split(string.decode())) for string in best)
+        return [symbols for _, symbols in sorted(zip(order, outputs, strict=True))]

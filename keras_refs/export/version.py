@@ -1,0 +1,192 @@
+"""Version folders as TensorFlow Serving reads them, `<model>/<integer>/`: how one comes to be, and what is beside a
+SavedModel in it, the model card and the warm-up requests.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from pathlib import Path
+
+from keras_refs import storage
+from keras_refs.errors import UserError
+
+CARD = "model_card.json"
+WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
+
+
+@contextlib.contextmanager
+def unfinished_version(model_dir):
+    """Yield a temporary folder for a model's next version, which is removed at the end unless it was published.
+
+    It lies beside the versions, under a name that servers pass over. Those that killed processes of this machine left
+    there are removed first.
+
+    Args:
+        model_dir: Folder of the model's versions; created if it does not exist.
+    """
+    model_dir = Path(model_dir)
+    model_dir.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(model_dir)
+    folder = Path(tempfile.mkdtemp(dir=model_dir, prefix=f".unfinished-{platform.node()}-{os.getpid()}-"))
+    try:
+        # Readable for the server's user, too: `mkdtemp` makes the folder private.
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(folder):
+    """Make the folder of `unfinished_version` the model's next version, in one step, and return its path.
+
+    A server that watches the model never sees half a version, and an existing version is never touched.
+    """
+    model_dir = folder.parent
+    while True:
+        target = model_dir / str(max(_version_numbers(model_dir), default=0) + 1)
+        try:
+            return folder.rename(target)
+        except OSError:
+            # Another export may have taken the number in the meantime; anything else is an error.
+            if not target.exists():
+                raise
+
+
+def newest_version(path):
+    """Return the folder of a SavedModel.
+
+    Args:
+        path: A version folder, or a model's folder, of which the version with the highest number is taken.
+
+    Raises:
+        UserError: If there is no SavedModel.
+    """
+    path = Path(path)
+    if (path / "saved_model.pb").exists():
+        return path
+    versions = [number for number in _version_numbers(path) if (path / str(number) / "saved_model.pb").exists()]
+    if not versions:
+        raise UserError(
+            f"{path} is no SavedModel: expected saved_model.pb in it, or in a version folder such as {path / '1'}."
+        )
+    return path / str(max(versions))
+
+
+def _version_numbers(model_dir):
+    if not model_dir.is_dir():
+        return []
+    return [int(folder.name) for folder in model_dir.iterdir() if folder.name.isdecimal()]
+
+
+def _remove_abandoned(model_dir):
+    for folder in model_dir.glob(f".unfinished-{platform.node()}-*-*"):
+        process = folder.name.removeprefix(f".unfinished-{platform.node()}-").split("-")[0]
+        if process.isdecimal() and not _is_running(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process):
+    try:
+        os.kill(process, 0)
+    # Another error says that it is somebody else's.
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
+
+
+def write_warm_up(folder, name, examples):
+    """Write a warm-up request for each signature, replayed before a version is reported available.
+
+    Args:
+        folder: The version folder.
+        name: Name of the model.
+        examples: Inputs by name for each signature by name.
+    """
+    import tensorflow as tf
+    from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+
+    path = Path(folder) / WARM_UP
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, inputs in examples.items():
+            request = predict_pb2.PredictRequest(
+                model_spec=model_pb2.ModelSpec(name=name, signature_name=signature),
+                inputs={key: tf.make_tensor_proto(value) for key, value in inputs.items()},
+            )
+            log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+            writer.write(log.SerializeToString())
+
+
+def read_warm_up(folder):
+    """Return the name of the signature and the inputs, arrays by name, of each warm-up request in a version folder."""
+    import tensorflow as tf
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    path = Path(folder) / WARM_UP
+    if not path.exists():
+        return []
+    records = [prediction_log_pb2.PredictionLog.FromString(record.numpy()) for record in tf.data.TFRecordDataset(path)]
+    requests = [record.predict_log.request for record in records]
+    return [
+        (request.model_spec.signature_name, {key: tf.make_ndarray(value) for key, value in request.inputs.items()})
+        for request in requests
+    ]
+
+
+def write_model_card(folder, card, scores):
+    """Write the model card, for programs as `model_card.json` and for people as `model_card.md`.
+
+    After Mitchell et al. 2019, "Model cards for model reporting".
+
+    Args:
+        folder: The version folder. PNG files in its `figures/` are shown in the card.
+        card: A dictionary of plain values: `name`, `summary`, `date`, `parameters`, `settings` (the recipe's
+            configuration), `ran_on`, `seconds` (of training), `epochs`, `best_epoch`, `dataset` (`name`, `homepage`,
+            `citation` and `examples` by split), `test` (the scores as numbers), `signatures` and `limits` (Markdown).
+        scores: The scores as text by heading; the last line of each is the one that counts.
+    """
+    folder = Path(folder)
+    storage.write_json(folder / CARD, card)
+    figures = sorted(path.name for path in (folder / "figures").glob("*.png"))
+    (folder / "model_card.md").write_text(_markdown(card, scores, figures), encoding="utf-8")
+
+
+def read_model_card(folder):
+    """Return the card of a version folder as a dictionary, empty if it has none."""
+    path = Path(folder) / CARD
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _markdown(card, scores, figures):
+    tables = "\n\n".join(f"## {heading}\n\n```\n{text}\n```" for heading, text in scores.items())
+    shown = "\n".join(f"![{Path(name).stem.replace('_', ' ')}](figures/{name})\n" for name in figures)
+    facts = "\n".join(
+        ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in _facts(card, scores).items())]
+    )
+    settings, citation = json.dumps(card["settings"], indent=2), card["dataset"]["citation"].strip()
+    parts = [
+        f"# {card['name']}\n\n{card['summary']}\n\n{facts}",
+        f"## Signatures\n\n{card['signatures']}\n\n{tables}\n\n{shown}",
+        f"## Use and limits\n\n{card['limits']}\n\n## Settings\n\n```json\n{settings}\n```",
+        f"## Data\n\n```bibtex\n{citation}\n```\n",
+    ]
+    return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def _facts(card, scores):
+    dataset, examples = card["dataset"], card["dataset"]["examples"]
+    return {
+        **{heading.lower(): text.splitlines()[-1] for heading, text in scores.items()},
+        "data": f"[{dataset['name']}]({dataset['homepage']})",
+        "trained on": f"{examples['train']:,} examples; the best of {card['epochs']} epochs, {card['best_epoch']}, was "
+        f"chosen by the validation on {examples['validation']:,}",
+        "scored on": f"{examples['test']:,} examples",
+        "parameters": f"{card['parameters']:,}",
+        "seed": card["settings"]["seed"],
+        "training time": f"{card['seconds']:.0f} s on {card['ran_on']['device']}",
+        "date": card["date"],
+        "versions": ", ".join(f"{package} {version}" for package, version in card["ran_on"]["versions"].items()),
+    }

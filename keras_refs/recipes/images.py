@@ -1,0 +1,54 @@
+"""What the recipes that classify images share, beside the steps of a training."""
+
+from keras_refs import datasets, evaluation, export
+from keras_refs.errors import UserError
+from keras_refs.recipes import classification
+
+LIMITS = (
+    "It classifies images like those it was trained on. It always predicts one of its classes, also for an image that\n"
+    "shows none of them, and its probabilities were not calibrated. Images with another background, framing or pose "
+    "than\nthe training data's lie outside what was measured."
+)
+
+
+def on_pixels(network, image_shape, input_shape, name):
+    """Return a model from raw pixels to the output of a network that takes numbers of 0..1 in another shape."""
+    import keras
+
+    images = keras.Input(image_shape, name="images")
+    x = keras.layers.Reshape(input_shape, name="reshape")(images)
+    return keras.Model(images, network(keras.layers.Rescaling(1 / 255, name="rescaling")(x)), name=name)
+
+
+def evaluate(folder, config):
+    """Return the classification metrics of an export on the test split, without reading the training split."""
+    model, data = export.SavedFunction(folder), config.data
+    if "images" not in model.inputs:
+        raise UserError(f"{folder} is no image classifier; its inputs are {', '.join(model.inputs)}.")
+    image_size = model.inputs["images"].shape[1] if data.image_size else 0
+    test, class_names = datasets.load_image_split(data.dataset, data.data_dir, data.test_split, image_size)
+    probabilities = model.predict(500, images=test.images)["probabilities"]
+    return classification.score(test.labels, probabilities, class_names, data.dataset)
+
+
+def save_attributions(folder, config, maps, path):
+    """Draw for the first test image of each class, ten at most, which pixels the predicted class's logit depends on.
+
+    Of the network alone: test-time augmentation is left out. `maps` is a function of the network, whose outputs are
+    logits, of images and of their predicted classes that returns maps by name, as `evaluation.save_maps` takes them.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    network, data = export.load_model(folder), config.data
+    test, class_names = datasets.load_image_split(data.dataset, data.data_dir, data.test_split, data.image_size)
+    evaluation.remove_final_activation(network)
+    labels, first = (values[:10] for values in np.unique(test.labels, return_index=True))
+    images = test.images[first]
+    probabilities = tf.nn.softmax(network(images)).numpy()
+    predicted = probabilities.argmax(axis=1)
+    titles = [
+        f"{class_names[index]} {probability:.0%}\nis {class_names[label]}"
+        for index, probability, label in zip(predicted, probabilities.max(axis=1), labels, strict=True)
+    ]
+    evaluation.save_maps(images, titles, maps(network, images, predicted), path)

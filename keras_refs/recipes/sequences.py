@@ -1,0 +1,120 @@
+"""What the recipes that turn strings into strings share, beside the steps of a training."""
+
+import dataclasses
+from typing import Literal
+
+from keras_refs import evaluation, export, models, settings
+from keras_refs.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network(settings.Settings):
+    """Arguments of `models.attention_seq2seq`."""
+
+    embedding_dim: settings.Count
+    """Width of the embeddings."""
+    units: settings.Count
+    """Width of the encoder's outputs and of the decoder; even if the encoder is bidirectional."""
+    encoder_layers: settings.Count
+    """LSTM layers of the encoder."""
+    bidirectional: bool = True
+    """Whether every layer of the encoder also reads backwards."""
+    attention: Literal["dot", "additive"] = "dot"
+    """Score of the attention between a state of the decoder and an output of the encoder."""
+    dropout: settings.Rate
+    """Dropout rate between encoder layers and on the outputs of encoder, decoder and combination."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training(settings.Training):
+    """How long and how fast a network learns, and its loss."""
+
+    label_smoothing: settings.Rate = 0.1
+    """Label smoothing factor."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decoding(settings.Settings):
+    """How an export decodes."""
+
+    beam_width: settings.Count = 4
+    """Beam width."""
+    length_penalty: settings.Rate = 0.0
+    """Exponent of the length that a log-probability is divided by; 0 favours short sequences."""
+    longest_source: settings.Count = 64
+    """Number of characters that the export reads of a string; what follows is left out."""
+
+
+def build(config, data, for_export=False):
+    """Return the network for these symbols; an export has to run without a GPU, too."""
+    return models.attention_seq2seq(
+        num_source_symbols=data.source_symbols.size,
+        num_target_symbols=data.target_symbols.size,
+        use_cudnn=False if for_export else "auto",
+        **vars(config.network),
+    )
+
+
+def score(folder, test, history, figures, label, shown):
+    """Return the error rates of an export on `datasets.Transcriptions`, and draw figures into a folder.
+
+    They are learning curves, the attention of the sources `shown`, the error rate by the length of the sources, which
+    `label` names, and confusions.
+    """
+    references, predictions = _transcribe(folder, test)
+    best = predictions["beam"]
+    curves = {"loss": "cross-entropy", "sequence_accuracy": "accuracy of whole sequences"}
+    evaluation.save_learning_curves(history, figures / "learning_curves.png", curves)
+    save_attention(folder, shown, figures / "attention.png")
+    lengths = [len(source) for source in test.sources]
+    wrong = [prediction not in targets for targets, prediction in zip(references, best, strict=True)]
+    evaluation.save_error_by_length(lengths, wrong, label, figures / "error_by_length.png")
+    evaluation.save_confusions(evaluation.confusions(references, best), figures / "confusions.png")
+    return _error_rates(references, predictions)
+
+
+def evaluate(folder, test):
+    """Return the error rates of an export: of beam search, and of `greedy` search and the same in `bfloat16`."""
+    return _error_rates(*_transcribe(folder, test))
+
+
+def format_scores(scores, describe):
+    """Return the error rates as text, a line for each search, that of beam search last, as `describe` writes one's."""
+    by_search = {"greedy": scores["greedy"], "bfloat16": scores["bfloat16"], "beam": scores}
+    return "\n".join(f"{search}: {describe(rates)}" for search, rates in by_search.items())
+
+
+def save_attention(folder, sources, path):
+    """Draw which characters each symbol attends to, in greedy search, before any postprocessing.
+
+    Raises:
+        UserError: If a source has no character that the export reads.
+    """
+    exported = export.SavedTranscriber(folder, "numeric")
+    tokens = exported.source_symbols.tokens(list(sources)).numpy()
+    for source, row in zip(sources, tokens, strict=True):
+        if not row.any():
+            allowed = "".join(exported.source_symbols.symbols)
+            raise UserError(f"Every text must have at least one of the characters {allowed!r}. Received: {source!r}")
+    outputs = exported.predict(tokens=tokens)
+    # Longer sources are truncated.
+    characters = ["".join(exported.source_symbols.lookup(row[: outputs["attention"].shape[2]])) for row in tokens]
+    symbols = [exported.target_symbols.lookup(row) for row in outputs["symbols"]]
+    evaluation.save_attention(characters, symbols, outputs["attention"], path, columns=min(4, len(sources)))
+
+
+def _transcribe(folder, test):
+    """Return for each source all correct targets, and by search the prediction; each a tuple of symbols."""
+    searches = {"greedy": ("serving_default", 1000), "bfloat16": ("bfloat16", 1000), "beam": ("k_best", 250)}
+    predictions = {}
+    for search, (signature, batch_size) in searches.items():
+        exported = export.SavedTranscriber(folder, signature)
+        predictions[search] = exported.transcribe(test.sources, batch_size)
+    split = exported.target_symbols.split
+    return [[tuple(split(target)) for target in targets] for targets in test.targets], predictions
+
+
+def _error_rates(references, predictions):
+    metrics = evaluation.transcription_metrics
+    rates = {search: metrics(references, symbols) for search, symbols in predictions.items()}
+    return {**rates.pop("beam"), **rates}

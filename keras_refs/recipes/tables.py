@@ -1,0 +1,49 @@
+"""What the recipes for tables of numbers share, beside the steps of a training."""
+
+import dataclasses
+
+from keras_refs import export
+from keras_refs.settings import Count, Data, NotNegative, Settings, Training
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableData(Data):
+    """A data set whose examples are rows of numbers."""
+
+    dataset: str
+    """TFDS name of a data set with a vector of numbers and a target: a number, or a class label to classify by."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableTraining(Training):
+    """How long and how fast a linear model learns, whose steps are so short that an epoch has many passes."""
+
+    epochs: Count = 20
+    """Epochs of --passes-per-epoch passes over the rows; each ends with a validation and a checkpoint."""
+    passes_per_epoch: Count = 200
+    """Passes over the rows in an epoch."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Penalties(Settings):
+    """Penalties on the weights of a linear model; the bias is not penalised."""
+
+    l1: NotNegative = 0.0
+    """Factor of the L1 penalty, on the sum of the absolute weights."""
+    l2: NotNegative = 0.0
+    """Factor of the L2 penalty, on the sum of the squared weights."""
+
+
+def write_export(folder, network, predict, data, outputs):
+    """Write a SavedModel whose signature `serving_default` takes raw `features`, float32 `(batch, columns)`.
+
+    `predict` returns a dictionary of outputs for them, by the weights of `network`; `outputs` describes these as
+    Markdown. The first row of `data` becomes the warm-up request. The whole signature is returned as Markdown.
+    """
+    import tensorflow as tf
+
+    names = data.feature_names
+    signatures = {"serving_default": export.checked(predict, {"features": (tf.float32, (len(names),))})}
+    examples = {"serving_default": {"features": data.test.features[:1]}}
+    export.write_saved_model(folder, network, signatures, examples)
+    return f"- `serving_default`: `features`, float32 `[batch, {len(names)}]`, raw: {', '.join(names)}\n\n{outputs}"

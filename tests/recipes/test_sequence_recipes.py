@@ -1,0 +1,120 @@
+"""The recipes that turn strings into strings, beside what the contract asks of every recipe."""
+
+import datetime
+
+import numpy as np
+import pytest
+
+from keras_refs import datasets, export, settings
+from keras_refs.errors import UserError
+from keras_refs.recipes import date_normalisation, g2p
+
+
+@pytest.fixture(scope="module")
+def dates(tmp_path_factory):
+    """The metrics and the folder of a recipe that learns within seconds."""
+    folder = tmp_path_factory.mktemp("dates")
+    config = settings.override(
+        date_normalisation.Config(),
+        examples=3000,
+        epochs=8,
+        units=64,
+        learning_rate=0.01,
+        dropout=0.0,
+        beam_width=3,
+        longest_source=40,
+    )
+    return date_normalisation.train_and_evaluate(config, folder / "run", folder / "models"), folder
+
+
+def test_dates_are_learned_and_scored(dates):
+    metrics, folder = dates
+    scores = metrics["test"]
+    assert scores["symbol_error_rate"] < 0.2
+    assert scores["word_error_rate"] <= scores["greedy"]["word_error_rate"] + 0.01
+    assert scores["examples"] == 5000
+    card = (folder / "models/date_normalisation/1/model_card.md").read_text()
+    assert f"beam: exact match {1 - scores['word_error_rate']:.4f}" in card
+    assert "no date of the calendar" in card
+    figures = {path.name for path in (folder / "run/figures").iterdir()}
+    assert figures == {"learning_curves.png", "attention.png", "error_by_length.png", "confusions.png"}
+
+
+def test_settings_reach_the_export(dates):
+    metrics, _ = dates
+    best = export.SavedFunction(metrics["export"], "k_best").predict(dates=["9" * 40, "9" * 50])
+    assert best["iso"].shape == (2, 3)
+    np.testing.assert_array_equal(best["score"][0], best["score"][1], err_msg="40 characters are read")
+
+
+@pytest.mark.parametrize("signature", ["serving_default", "k_best", "bfloat16"])
+def test_what_is_no_date_is_an_empty_string(dates, signature):
+    metrics, _ = dates
+    impossible = [f"{day}/{month}/99" for month in range(1, 13) for day in range(29, 33)]
+    outputs = export.SavedFunction(metrics["export"], signature).predict(dates=["31/12/99", "nonsense", *impossible])
+    strings = [string.decode() for string in np.ravel(outputs["iso"])]
+    assert "" in strings
+    assert all(datetime.date.fromisoformat(string).isoformat() == string for string in strings if string)
+    scores = np.ravel(outputs["score"])
+    assert np.isfinite(scores).all(), "what was found keeps its score"
+
+
+def test_existing_dates():
+    strings = [["1999-11-32", "2023-02-29", "nonsense"], ["2024-02-29", "1999-12-31", ""]]
+    np.testing.assert_array_equal(
+        date_normalisation.existing_dates(strings), [[b"", b"", b""], [b"2024-02-29", b"1999-12-31", b""]]
+    )
+
+
+def test_attention_is_drawn_for_any_text_that_can_be_read(dates, tmp_path):
+    metrics, _ = dates
+    for texts in ((), ("3 \N{SNOWMAN} MARCH", "1" * 100, "31/12/99", "nonsense", "4")):
+        date_normalisation.explain(metrics["export"], date_normalisation.Config(), tmp_path, texts=texts)
+        (tmp_path / "attention.png").unlink()
+    with pytest.raises(UserError, match="at least one of the characters ' ,-./0.*'. Received: '\N{SNOWMAN}'"):
+        date_normalisation.explain(metrics["export"], date_normalisation.Config(), tmp_path, texts=("1", "\N{SNOWMAN}"))
+
+
+def test_g2p_learns_words_with_all_their_pronunciations(tmp_path):
+    """A few steps on a few words: that the parts fit. `saved_models` has what it learns in an hour."""
+    config = settings.override(
+        g2p.Config(),
+        train_split="validation[:20%]",
+        validation_split="validation[98%:]",
+        test_split="test[:1%]",
+        epochs=2,
+        units=32,
+        embedding_dim=8,
+        batch_size=128,
+        beam_width=2,
+    )
+    metrics = g2p.train_and_evaluate(config, tmp_path / "run", tmp_path / "models")
+    assert metrics["history"][1]["loss"] < metrics["history"][0]["loss"]
+    assert export.SavedFunction(metrics["export"]).predict(words=["Rough", ""])["phonemes"][1] == b""
+    assert g2p.evaluate(metrics["export"], config) == metrics["test"]
+    lines = g2p.format_scores(metrics["test"]).splitlines()
+    assert [line.split(":")[0] for line in lines] == ["greedy", "bfloat16", "beam"]
+    assert f"phoneme error rate {metrics['test']['symbol_error_rate']:.4f}" in lines[-1]
+
+
+def test_stress_is_not_learned():
+    assert g2p.without_stress("IH2 N S AY1 D") == "IH N S AY D"
+
+
+def test_few_of_the_positions_that_g2p_processes_are_padding():
+    """Measured on a fifth of the data; the more there are, the more alike are those of a batch."""
+    splits = {"train_split": "train[:20%]", "validation_split": "test[:1%]", "test_split": "test[:1%]"}
+    data = datasets.load_transcriptions("cmudict", **splits, separator=" ", simplify=g2p.without_stress)
+    pairs, batch_size = data.token_pairs(data.train), g2p.Config().training.batch_size
+    batches = datasets.bucketed_batches(pairs, batch_size, 0, 0, len(pairs[0]) // batch_size)
+    arrays = [part.numpy() for batch in batches for part in batch]
+    padding = 1 - sum(map(np.count_nonzero, arrays)) / sum(array.size for array in arrays)
+    assert padding < 0.1
+
+
+def test_settings_that_no_network_fits_leave_no_run(tmp_path):
+    """So that the command can be given again, with the same folder and other settings."""
+    config = settings.override(date_normalisation.Config(), examples=200, units=33)
+    with pytest.raises(UserError, match="`units` must be even"):
+        date_normalisation.train_and_evaluate(config, tmp_path / "run", tmp_path / "models")
+    assert not list(tmp_path.rglob("*.json"))
