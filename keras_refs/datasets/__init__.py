@@ -15,7 +15,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["catalogue", "texts", "transcriptions"],
     submod_attrs={
-        "base": ["Dataset"],
         "image_classification": [
             "ImageDataset",
             "Split",
@@ -27,7 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "adding_problem": ["AddingProblem", "adding_problem_batches", "make_sequences"],
         "dates": ["date_formats", "generate_dates"],
         "calendars": ["Calendar", "is_date", "load_calendar", "parse_times"],
-        "pipelines": ["ordered_batches", "shuffled_batches"],
+        "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
         "series": ["SeriesDataset", "SeriesEncoder", "Windows", "load_series"],
         "texts": ["NgramTokens", "TextDataset", "Texts", "load_texts", "text_batches"],
         "transcriptions": [

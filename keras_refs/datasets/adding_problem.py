@@ -9,8 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_refs.datasets.base import Dataset, Examples
-from keras_refs.datasets.pipelines import without_autotune
+from keras_refs.datasets.pipelines import Dataset, Examples, without_autotune
 
 CITATION = """@article{hochreiter1997long,
   title={Long short-term memory},

@@ -60,7 +60,5 @@ def _generate(split, count, rng):
     days = [FIRST + datetime.timedelta(number) for number in range((LAST - FIRST).days + 1)]
     choices = [day for day in days if _split_of(day.isoformat()) == split], date_formats(split), LANGUAGES
     drawn = [[values[index] for index in rng.integers(len(values), size=count)] for values in choices]
-    sources = tuple(
-        babel.dates.format_date(day, pattern, language) for day, pattern, language in zip(*drawn, strict=True)
-    )
+    sources = tuple(itertools.starmap(babel.dates.format_date, zip(*drawn, strict=True)))
     return Transcriptions(sources, tuple((day.isoformat(),) for day in drawn[0]))

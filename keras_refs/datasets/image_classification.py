@@ -6,9 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.base import Dataset, Examples
 from keras_refs.datasets.catalogue import open_builder, open_split, wrong_kind
-from keras_refs.datasets.pipelines import ordered_batches, shuffled_batches, without_autotune
+from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches, without_autotune
 from keras_refs.errors import UserError
 
 

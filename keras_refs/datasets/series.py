@@ -7,9 +7,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from sklearn.preprocessing import StandardScaler
 
-from keras_refs.datasets.base import Dataset, Examples
 from keras_refs.datasets.calendars import TIME, Calendar, is_time, load_calendar, parse_times
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all, require_none
+from keras_refs.datasets.pipelines import Dataset, Examples
 from keras_refs.datasets.tables import fit_scaler, standardize
 from keras_refs.errors import UserError
 

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from sklearn.preprocessing import StandardScaler
 
-from keras_refs.datasets.base import Dataset, Examples
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all, require_none
+from keras_refs.datasets.pipelines import Dataset, Examples
 
 
 @dataclasses.dataclass(frozen=True)

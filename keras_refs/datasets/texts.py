@@ -10,9 +10,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.base import Dataset, Examples
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
-from keras_refs.datasets.pipelines import shuffled_batches
+from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_batches
 
 PADDING, UNKNOWN = 0, 1
 # Bits of a Unicode code point: three fit into an int64.

@@ -7,9 +7,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.base import Dataset, Examples
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
-from keras_refs.datasets.pipelines import shuffled_range, without_autotune
+from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_range, without_autotune
 
 PADDING, BOUNDARY = 0, 1
 

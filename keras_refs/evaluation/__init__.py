@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "save_confusion_matrix",
             "save_roc_curve",
         ],
-        "curves": ["save_gan_losses", "save_learning_curves", "save_memory"],
+        "figures": ["save_gan_losses", "save_learning_curves", "save_memory"],
         "explanations": ["save_characters", "save_coefficients", "save_influence", "save_maps", "save_marked_values"],
         "generative": [
             "evenness",

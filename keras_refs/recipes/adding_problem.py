@@ -100,6 +100,7 @@ def train_and_evaluate(
         # Keras adds the losses of the outputs. The sum has the gradients of each, because no weight is in both.
         model.compile(optimizer, loss or "mean_squared_error", **run.compile_options(steps))
     validation = datasets.ordered_batches((data.validation.sequences, data.validation.sums), 500, for_both)
+    # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, validation, monitor="val_lstm_loss", mode="min", callbacks=callbacks)
 
     with run.unfinished_export() as folder:

@@ -16,8 +16,3 @@ def score(labels, probabilities, class_names, dataset):
             "score it on a data set with the classes it was trained on."
         )
     return evaluation.classification_metrics(labels, probabilities, class_names)
-
-
-def format_scores(scores):
-    """Return precision, recall and F1 by class, then accuracy and loss."""
-    return evaluation.format_classification_metrics(scores)

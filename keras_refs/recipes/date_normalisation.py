@@ -76,6 +76,7 @@ def train_and_evaluate(
         options = run.compile_options(steps, most_steps_per_execution=1)
         model.compile(optimizer, loss, metrics=[accuracy], **options)
     validation = datasets.ordered_batches(data.token_pairs(data.validation), 1000, prepare)
+    # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(
         model, batches, steps, validation, monitor="val_sequence_accuracy", mode="max", callbacks=callbacks
     )

@@ -144,6 +144,7 @@ def train_and_evaluate(
     # In float32, whatever the precision of the training is.
     generator = build(config, data).generator
     callbacks = [validation(model, generator, classifier, data, Path(workdir)), *callbacks]
+    # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, None, monitor="val_classifier_fid", mode="min", callbacks=callbacks)
 
     with run.unfinished_export() as folder:

@@ -57,6 +57,7 @@ def train_and_evaluate(
         optimizer = optimizer or training.adam(config.training, steps)
         model.compile(optimizer, loss or "mean_squared_error", **run.compile_options(steps))
     validation = datasets.ordered_batches(standardized, batch_size=len(data.rows))
+    # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
 
     with run.unfinished_export() as folder:

@@ -15,7 +15,7 @@ from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.errors import UserError
 from keras_refs.recipes import classification, tables
 
-SCORED_ON, format_scores = "in sample", classification.format_scores
+SCORED_ON = "in sample"
 LIMITS = (
     "The scores in sample are of the rows it was fitted to; those in cross-validation are of rows that the model had\n"
     "not seen. It is a demonstration of a method on a published table, no medical device."
@@ -78,6 +78,7 @@ def train_and_evaluate(
 
     model = compiled_model()
     validation = datasets.ordered_batches(standardized, batch_size=len(rows))
+    # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
 
     unseen, cross_validation = None, None
@@ -175,6 +176,11 @@ def evaluate(folder, config):
     data = datasets.load_table(config.data.dataset, config.data.data_dir, with_classes=True)
     probabilities = export.SavedFunction(folder).predict(features=data.rows.features)["probabilities"]
     return classification.score(data.rows.labels, probabilities, data.class_names, data.name)
+
+
+def format_scores(scores):
+    """Return precision, recall and F1 by class, then accuracy and loss."""
+    return evaluation.format_classification_metrics(scores)
 
 
 def explain(folder, config, figures):

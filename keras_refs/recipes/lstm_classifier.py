@@ -9,10 +9,10 @@ sequence, their 28 pixels its features.
 import dataclasses
 
 from keras_refs import datasets, evaluation, export, models, settings, training
-from keras_refs.recipes import classification, images
+from keras_refs.recipes import images
 
 SCORED_ON = "on the test split"
-evaluate, format_scores = images.evaluate, classification.format_scores
+evaluate = images.evaluate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,7 @@ def train_and_evaluate(
         optimizer = optimizer or training.adam(config.training, steps)
         model.compile(optimizer, loss or "categorical_crossentropy", metrics=["accuracy"], **run.compile_options(steps))
     validation = datasets.evaluation_batches(data.validation, classes, batch_size=500)
+    # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, validation, monitor="val_accuracy", mode="max", callbacks=callbacks)
 
     with run.unfinished_export() as folder:
@@ -87,6 +88,11 @@ def train_and_evaluate(
         evaluation.save_confident_mistakes(test.images, test.labels, probabilities, class_names, path)
         card = {"summary": __doc__, "signatures": signatures, "limits": images.LIMITS, "scored_on": SCORED_ON}
         return run.finish(folder, network, history, data, scores, format_scores, card)
+
+
+def format_scores(scores):
+    """Return precision, recall and F1 by class, then accuracy and loss."""
+    return evaluation.format_classification_metrics(scores)
 
 
 def explain(folder, config, figures):

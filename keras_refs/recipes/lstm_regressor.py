@@ -74,6 +74,7 @@ def train_and_evaluate(
         # The squared error would be dominated by the hours that a change of the clock doubled or left empty.
         model.compile(optimizer, loss or "mean_absolute_error", **run.compile_options(steps))
     validation = datasets.ordered_batches(data.validation.arrays, 1000, encode)
+    # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
 
     with run.unfinished_export() as folder:

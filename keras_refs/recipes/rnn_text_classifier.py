@@ -106,6 +106,7 @@ def train_and_evaluate(
         loss = loss or "sparse_categorical_crossentropy"
         model.compile(optimizer, loss, metrics=["accuracy"], **run.compile_options(steps))
     validation = datasets.ordered_batches(validation_examples, batch_size=1000)
+    # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, validation, monitor="val_accuracy", mode="max", callbacks=callbacks)
 
     with run.unfinished_export() as folder:
