@@ -101,8 +101,7 @@ def _fail(code, message):
 def import_tensorflow_quietly():
     """Import TensorFlow and keep its start-up messages off the terminal.
 
-    They bypass Python and, before its logging is set up, TensorFlow's own log level. Whoever wants them, to find out
-    why a GPU is not used for example, sets `TF_CPP_MIN_LOG_LEVEL`.
+    They bypass Python and TensorFlow's log level. Set `TF_CPP_MIN_LOG_LEVEL` to see why a GPU is not used, for example.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return

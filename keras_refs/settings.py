@@ -1,8 +1,8 @@
 """Settings of recipes and of the server: each declared once, with its range and its help, in a group of its kind.
 
-A group is a frozen dataclass. The type of a field has its range, the docstring under it is its help on the command
-line. A recipe's `Config` nests the groups that it needs and overrides their defaults by value; on the command line, in
-`config.json` and on model cards all settings stand side by side under their own names.
+A group is a frozen dataclass. The type of a field has its range, the docstring under it is its command-line help. A
+recipe's `Config` nests groups and overrides their defaults by value; on the command line, in `config.json` and on model
+cards all settings stand side by side.
 """
 
 import dataclasses

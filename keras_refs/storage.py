@@ -32,10 +32,8 @@ def require_writable(folder, option, required_bytes=REQUIRED_BYTES):
         raise UserError(f"{option} {folder} must be a folder that can be written to: {error.strerror}.") from error
     free = shutil.disk_usage(folder).free
     if free < required_bytes:
-        raise UserError(
-            f"{option} {folder} needs {required_bytes // 10**6} MB of free disk space; "
-            f"{free // 10**6} MB are left there."
-        )
+        needed, left = required_bytes // 10**6, free // 10**6
+        raise UserError(f"{option} {folder} needs {needed} MB of free disk space; {left} MB are left there.")
 
 
 def write_json(path, content):

@@ -1,7 +1,6 @@
 """The adding problem: sequences are generated as they are needed, so that none is seen twice.
 
-Source: Hochreiter & Schmidhuber 1997, "Long short-term memory", experiment 4, in the form that Martens & Sutskever 2011
-and others use: values in [0, 1], one marked in each half.
+Source: Hochreiter & Schmidhuber 1997, "Long short-term memory", experiment 4, in the form of Martens & Sutskever 2011.
 """
 
 import dataclasses

@@ -77,8 +77,7 @@ def load_calendar(holidays, hourly):
 def is_date(strings):
     """Return which strings are a date of the proleptic Gregorian calendar, written as `2014-12-25`; runs in a graph.
 
-    These are the dates that Python's `datetime.date` has, from 0001-01-01 to 9999-12-31. A string tensor of any shape
-    gives a bool tensor of the same shape.
+    They go from 0001-01-01 to 9999-12-31. A string tensor of any shape gives a bool tensor of the same shape.
     """
     has_form = tf.strings.regex_full_match(strings, r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
     # What has another form need not be long enough to be parsed.

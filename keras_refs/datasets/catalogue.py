@@ -44,7 +44,7 @@ def open_builder(name, data_dir, find_keys):
     """Return the prepared TFDS builder of a data set, and the names of its features that are needed.
 
     `find_keys` is a function of the builder that returns these names, or raises `UserError` for another kind of data
-    set. It is called before TFDS downloads anything: that should not be needed to find this out.
+    set, before TFDS downloads anything.
 
     Raises:
         UserError: If there is no such data set, it is of another kind, or TFDS cannot prepare it.
@@ -132,10 +132,7 @@ def split_of(string, test, validation):
 
 
 def _tfds_names():
-    """Return the names of the data sets that TFDS can download, read from its folders.
-
-    TFDS's own list costs an import of all its builders, which is seconds; these are file names.
-    """
+    """Return the names of the data sets that TFDS can download: file names, as its own list takes seconds to import."""
     package = Path(importlib.util.find_spec("tensorflow_datasets").origin).parent
     names = {path.stem for path in (package / "url_checksums").glob("*.txt")}
     names |= {path.name for path in (package / "datasets").iterdir() if path.is_dir()}

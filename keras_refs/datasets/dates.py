@@ -44,16 +44,10 @@ def generate_dates(train_examples=20_000, validation_examples=2_000, test_exampl
     `"2026-03-03"`. The examples of a split depend on their number alone.
     """
     counts = {"train": train_examples, "validation": validation_examples, "test": test_examples}
-    splits = {
-        split: _generate(split, count, np.random.default_rng([index, count]))
-        for index, (split, count) in enumerate(counts.items())
-    }
-    return TranscriptionDataset(
-        name="dates",
-        **splits,
-        citation="Generated with Babel, from Unicode's Common Locale Data Repository.",
-        homepage="https://babel.pocoo.org",
-    )
+    numbered = enumerate(counts.items())
+    splits = {split: _generate(split, count, np.random.default_rng([i, count])) for i, (split, count) in numbered}
+    citation = "Generated with Babel, from Unicode's Common Locale Data Repository."
+    return TranscriptionDataset(name="dates", **splits, citation=citation, homepage="https://babel.pocoo.org")
 
 
 def _generate(split, count, rng):

@@ -45,8 +45,7 @@ class Dataset:
 def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=None):
     """Return the `tf.data.Dataset` of shuffled batches of the steps `first_step <= step < last_step`.
 
-    Every epoch of `examples // batch_size` steps visits the examples in a new order; what does not fill a batch is
-    left out of that epoch.
+    Every epoch visits the examples in a new order; what does not fill a batch is left out of that epoch.
 
     Args:
         arrays: Arrays with an entry for each example.
@@ -54,8 +53,7 @@ def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
         seed: Integer from which, with the step, order and `prepare`'s randomness follow.
         first_step: First step, counted over all epochs.
         last_step: The step to stop before.
-        prepare: Function of `((seed, step), *batches)` that returns what to train on, in a graph; by default the
-            batches of the arrays themselves.
+        prepare: Function of `((seed, step), *batches)` that returns what to train on, in a graph; by default batches.
     """
     tensors, examples = tuple(map(tf.constant, arrays)), len(arrays[0])
     steps_per_epoch = examples // batch_size

@@ -1,10 +1,8 @@
 """Make a bundled data set anew: `python -m keras_refs.datasets.prepare NAME SOURCE DATA_DIR`.
 
-SOURCE is the folder with the files that the data set is made of; where they come from is in the builder's
-MANUAL_DOWNLOAD_INSTRUCTIONS, which a wrong SOURCE prints. TFDS writes the prepared form into DATA_DIR: the same
-examples in the same order each time.
-
-The form is Parquet, compressed across examples: a dictionary of 117,493 words has a ninth of the size of its TFRecord.
+SOURCE is the folder with the files that the data set is made of; a wrong one prints where they come from. TFDS writes
+the same examples in the same order each time into DATA_DIR, as Parquet, compressed across examples: a dictionary of
+117,493 words has a ninth of the size of its TFRecord.
 """
 
 import argparse
@@ -54,10 +52,8 @@ def _open(name, source, data_dir):
     builder = FashionMNIST(data_dir=data_dir)
     # TFDS's own builder reads its files through the downloader, which takes `file://` URLs.
     builder.URL = source.resolve().as_uri() + "/"
-    instructions = (
-        "The four `.gz` files, such as /usr/share/datasets/fashion-mnist of Debian's `dataset-fashion-mnist`."
-    )
-    return builder, instructions
+    files = "The four `.gz` files, such as /usr/share/datasets/fashion-mnist of Debian's `dataset-fashion-mnist`."
+    return builder, files
 
 
 def compress(folder):
@@ -71,13 +67,9 @@ def compress(folder):
     folder = Path(folder)
     for path in folder.glob("*.tfrecord*"):
         examples = [example.numpy() for example in tf.data.TFRecordDataset(path)]
-        pyarrow.parquet.write_table(
-            pyarrow.table({"data": pyarrow.array(examples, pyarrow.binary())}),
-            folder / path.name.replace(".tfrecord", ".parquet"),
-            compression="zstd",
-            compression_level=19,
-            use_dictionary=False,
-        )
+        table = pyarrow.table({"data": pyarrow.array(examples, pyarrow.binary())})
+        target = folder / path.name.replace(".tfrecord", ".parquet")
+        pyarrow.parquet.write_table(table, target, compression="zstd", compression_level=19, use_dictionary=False)
         path.unlink()
     information = folder / "dataset_info.json"
     information.write_text(information.read_text().replace('"fileFormat": "tfrecord"', '"fileFormat": "parquet"'))

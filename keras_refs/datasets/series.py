@@ -101,9 +101,7 @@ class SeriesEncoder:
     def inputs(self, values, times):
         """Return what the network reads, float32 `(batch, readings, features)`.
 
-        Args:
-            values: Raw windows, float32 `(batch, window, columns)`.
-            times: The first step to forecast, int64 hours `(batch,)`.
+        `values` are raw windows, float32 `(batch, window, columns)`; `times` the first steps to forecast, int64 hours.
         """
         readings = values.shape[1] // self.steps_per_reading
         features = self.steps_per_reading * values.shape[2]
@@ -144,8 +142,7 @@ def load_series(
     """Load a `SeriesDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
     Args:
-        dataset: A data set with a text, the time of an example in ISO 8601, and numbers: one feature, a scalar or a
-            vector. The examples must be in order of time.
+        dataset: A data set in order of time, with a text, the time in ISO 8601, and one feature of numbers.
         data_dir: TFDS data folder.
         target: Name of the column to forecast.
         window: Length of the window to forecast from, in steps.
@@ -158,8 +155,7 @@ def load_series(
         hourly: Whether the calendar has the hour of the day.
 
     Raises:
-        UserError: Also if there is no such column or calendar, the series is too short, or it has gaps, times that do
-            not exist, or values that are not finite.
+        UserError: Also if column or calendar do not exist, or the series is too short, has gaps or invalid values.
     """
     calendar = load_calendar(holidays, hourly)
     builder, keys = open_builder(dataset, data_dir, _keys)
@@ -233,20 +229,8 @@ def _iso(times):
 
 def _check(dataset, times, values, names, longest_step):
     """Refuse gaps between the times, and values that are not finite."""
-    iso = _iso(times)
-    steps = np.diff(times)
-    require_none(
-        dataset,
-        np.flatnonzero((steps <= 0) | (steps > longest_step)),
-        "gaps or steps back in time",
-        lambda step: (
-            f"from {iso[step]} to {iso[step + 1]}. Every step must be later than the one before, by at most "
-            f"{longest_step} hours"
-        ),
-    )
-    require_none(
-        dataset,
-        np.argwhere(~np.isfinite(values)),
-        "values that are no finite numbers",
-        lambda position: f"{names[position[1]]!r} at {iso[position[0]]}",
-    )
+    iso, steps = _iso(times), np.diff(times)
+    gaps, bad = np.flatnonzero((steps <= 0) | (steps > longest_step)), np.argwhere(~np.isfinite(values))
+    rule = f"Every step must be later than the one before, by at most {longest_step} hours"
+    require_none(dataset, gaps, "gaps or steps back in time", lambda i: f"from {iso[i]} to {iso[i + 1]}. {rule}")
+    require_none(dataset, bad, "values that are no finite numbers", lambda at: f"{names[at[1]]!r} at {iso[at[0]]}")

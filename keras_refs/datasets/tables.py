@@ -27,8 +27,7 @@ class Table(Examples):
 class TableDataset(Dataset):
     """A `Table` and what its metadata say of it; `class_names` is empty if the target is a number.
 
-    Every split is all of it: a linear model's least squares is defined on the rows it is fitted to; who needs others
-    cuts folds.
+    Every split is all of it: least squares is defined on the rows it is fitted to; who needs others cuts folds.
     """
 
     feature_names: tuple[str, ...]
@@ -63,20 +62,15 @@ def unstandardize(values, scaler):
 def load_table(name, data_dir=None, split="train", with_classes=False):
     """Load a `TableDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
-    The TFDS set has a vector of numbers, all of them finite, and either a number to predict or, `with_classes`, a class
-    label.
+    The TFDS set has a vector of finite numbers, and either a number to predict or, `with_classes`, a class label.
     """
     builder, keys = open_builder(name, data_dir, lambda opened: _keys(opened, with_classes))
     examples = read_all(builder, split)
     features, targets = (examples[key].numpy().astype("float32") for key in keys)
     targets = targets[:, np.newaxis]
     for column, array in zip(keys, (features, targets), strict=True):
-        require_none(
-            name,
-            np.argwhere(~np.isfinite(array)),
-            f"values in {column!r} that are no finite numbers",
-            lambda position: f"number {position[1]} of example {position[0]}, both counted from 0",
-        )
+        bad, complaint = np.argwhere(~np.isfinite(array)), f"values in {column!r} that are no finite numbers"
+        require_none(name, bad, complaint, lambda at: f"number {at[1]} of example {at[0]}, both counted from 0")
     metadata = builder.info.metadata or {}
     return TableDataset.from_builder(
         name,
@@ -96,9 +90,5 @@ def _keys(builder, with_classes):
         return feature.shape == () and np.issubdtype(feature.np_dtype, np.floating)
 
     wanted = "a class label" if with_classes else "a number to predict"
-    return one_of_each(
-        builder,
-        f"is no table of one vector of numbers and {wanted}",
-        lambda feature: len(feature.shape or ()) == 1 and feature.shape[0],
-        is_target,
-    )
+    complaint = f"is no table of one vector of numbers and {wanted}"
+    return one_of_each(builder, complaint, lambda one: len(one.shape or ()) == 1 and one.shape[0], is_target)

@@ -29,8 +29,7 @@ class Texts(Examples):
     def pieces(self, length):
         """Return these texts cut between words into pieces of at most `length` characters, to score on.
 
-        No character is in two pieces. A word longer than that is a piece of its own; the last piece of a text is left
-        out if it is shorter than half of `length`.
+        A word longer than that is a piece of its own; a last piece shorter than half of `length` is left out.
         """
 
         def cut(text):
@@ -42,8 +41,7 @@ class Texts(Examples):
     def from_every_word(self, length):
         """Return what follows from each word of these texts on, at most `length` characters, to train on.
 
-        These examples overlap. Words too near to the end of a text, with fewer than `length // 2` characters from there
-        on, begin none, except for the first word.
+        They overlap. Except for the first word, one with fewer than `length // 2` characters from there on begins none.
         """
 
         def cut(text):
@@ -105,8 +103,7 @@ class NgramTokens:
     def encode(self, texts, length):
         """Return the int32 tokens `(batch, length)` of the first `length` characters of texts, also within a graph.
 
-        The texts are UTF-8 strings `(batch,)`, in which bytes that are no UTF-8 become U+FFFD. Where a text has no more
-        characters there is padding.
+        The texts are UTF-8 strings `(batch,)`; other bytes become U+FFFD. After the last character there is padding.
         """
         codes = tf.strings.unicode_decode(texts, "UTF-8", errors="replace").to_tensor(-1, shape=[None, length])
         codes = tf.cast(codes, tf.int64)
@@ -145,22 +142,17 @@ def load_texts(dataset, data_dir=None, train_split="train", validation_split="va
 
 def _keys(builder):
     """Return the names of the text and of its class."""
-    return one_of_each(
-        builder,
-        "has not one text and one class label",
-        lambda feature: isinstance(feature, tfds.features.Text),
-        lambda feature: isinstance(feature, tfds.features.ClassLabel),
-    )
+    kinds = (lambda one, kind=kind: isinstance(one, kind) for kind in (tfds.features.Text, tfds.features.ClassLabel))
+    return one_of_each(builder, "has not one text and one class label", *kinds)
 
 
 def text_batches(tokens, labels, batch_size, seed, first_step, last_step, shortest=1, token_dropout=0.0):
     """Return shuffled batches of texts of random lengths, with random tokens replaced by the unknown one.
 
-    So a network meets during training what users' texts have: other lengths, and n-grams that no training text has.
-    Each time a text keeps a number of tokens that is drawn uniformly from `shortest` to all of them, and each of these
-    becomes the unknown one with the probability `token_dropout`, in [0, 1). The other arguments are as in
-    `shuffled_batches`. `tokens` are int32 `(examples, length)`, 0 for padding, and `labels` integers `(examples,)`; a
-    batch has the same of `batch_size` examples.
+    So a network meets during training what users' texts have. A text keeps a number of tokens that is drawn uniformly
+    from `shortest` to all of them, and each becomes the unknown one with the probability `token_dropout`, in [0, 1).
+    Other arguments are those of `shuffled_batches`. `tokens` are int32 `(examples, length)`, 0 for padding, `labels`
+    integers `(examples,)`; a batch has the same of `batch_size` examples.
     """
     length = tokens.shape[1]
 

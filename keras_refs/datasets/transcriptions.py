@@ -48,11 +48,9 @@ class Symbols:
         return tuple(self.symbols[token - BOUNDARY - 1] for token in tokens if token > BOUNDARY)
 
     def tokens(self, strings, boundary=False):
-        """Return the int32 tokens `(batch, steps)` of strings, padded at the end; other symbols are left out.
+        """Return the int32 tokens `(batch, steps)` of UTF-8 strings `(batch,)`, padded at the end.
 
-        Args:
-            strings: A batch of UTF-8 strings, `(batch,)`.
-            boundary: Whether to append the boundary to each.
+        Other symbols are left out. With `boundary`, the boundary is appended to each.
         """
         strings = tf.strings.lower(strings, "utf-8") if self.lower_case else strings
         split = (
@@ -63,9 +61,8 @@ class Symbols:
         # Few symbols: comparing with all is simpler than a table, and converters to other formats know it.
         matches = split.flat_values[:, tf.newaxis] == tf.constant(self.symbols)
         tokens = tf.argmax(matches, axis=1, output_type=tf.int32) + BOUNDARY + 1
-        tokens = tf.ragged.boolean_mask(
-            split.with_flat_values(tokens), split.with_flat_values(tf.reduce_any(matches, 1))
-        )
+        is_symbol = split.with_flat_values(tf.reduce_any(matches, 1))
+        tokens = tf.ragged.boolean_mask(split.with_flat_values(tokens), is_symbol)
         if boundary:
             tokens = tf.concat([tokens, tf.fill([tokens.nrows(), 1], BOUNDARY)], axis=1)
         tokens = tokens.to_tensor(PADDING)
@@ -93,10 +90,7 @@ class Transcriptions(Examples):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TranscriptionDataset(Dataset):
-    """`Transcriptions` by split, and what their metadata say of them.
-
-    Sources are read in lower case, one symbol per character. `separator` separates two symbols of a target.
-    """
+    """`Transcriptions` by split; sources are read in lower case, by character, `separator` separates target symbols."""
 
     separator: str = ""
 
@@ -130,9 +124,8 @@ def load_transcriptions(
 ):
     """Load a `TranscriptionDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
-    The TFDS set has one text and one sequence of texts, its transcriptions. `separator` is what separates two symbols
-    of a transcription, empty if each is one character. `simplify` is a function of a transcription that returns what is
-    to be learned of it; those that become equal count once.
+    The TFDS set has one text and one sequence of texts, its transcriptions; `separator` separates two symbols of one.
+    `simplify` is a function of a transcription that returns what to learn of it; those that become equal count once.
     """
     builder, keys = open_builder(dataset, data_dir, _keys)
     splits = [_read(builder, keys, split, simplify) for split in (train_split, validation_split, test_split)]
@@ -168,10 +161,9 @@ def teacher_forcing(sources, targets, num_target_symbols):
 def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=None):
     """Return shuffled batches of sequences of about the same length, truncated to the longest of the batch.
 
-    As with `shuffled_batches`, whose arguments these are, an epoch visits the examples in a new order, and leaves out
-    what does not fill a batch. They are sorted by length, those of equal length staying in random order, and the
-    batches are shuffled. The arrays are tokens `(examples, steps)`, padded at the end; the length in the last one
-    counts first. `prepare` is a function of the batches alone.
+    As with `shuffled_batches`, whose arguments these are, an epoch leaves out what does not fill a batch. Examples are
+    sorted by length, those of equal length in random order, and the batches shuffled. The arrays are tokens `(examples,
+    steps)`, padded at the end; the length in the last one counts first. `prepare` is a function of the batches alone.
     """
     tensors = tuple(map(tf.constant, arrays))
     lengths = [tf.constant(np.count_nonzero(array != PADDING, axis=1), tf.int32) for array in arrays]
@@ -183,9 +175,8 @@ def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
         for length in lengths:
             order = tf.gather(order, tf.argsort(tf.gather(length, order), stable=True))
         batches = tf.reshape(order, [steps_per_epoch, batch_size])
-        return tf.data.Dataset.from_tensor_slices(
-            tf.gather(batches, shuffled_range(steps_per_epoch, steps_per_epoch, seed + 1, epoch))
-        )
+        order_of_batches = shuffled_range(steps_per_epoch, steps_per_epoch, seed + 1, epoch)
+        return tf.data.Dataset.from_tensor_slices(tf.gather(batches, order_of_batches))
 
     def batch(order):
         batches = tuple(

@@ -33,13 +33,7 @@ def greedy_decode(parts, tokens, boundary, longest_source):
 def beam_decode(parts, tokens, boundary, longest_source, width, length_penalty=0.0):
     """Return the best outputs of a beam search for each source, best first.
 
-    Args:
-        parts: See `greedy_decode`.
-        tokens: See `greedy_decode`.
-        boundary: See `greedy_decode`.
-        longest_source: See `greedy_decode`.
-        width: See `beam_search`.
-        length_penalty: See `beam_search`.
+    The arguments are those of `greedy_decode`, and `width` and `length_penalty` of `beam_search`.
 
     Returns:
         A dictionary: `symbols`, int32 `(batch, width, steps)`, padded at the end; `score`, float32 `(batch, width)`,

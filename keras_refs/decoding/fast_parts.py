@@ -13,25 +13,18 @@ class FastParts:
     at once; for tokens it is a table with one row per symbol. Each gate has a product of its own with the state, so
     that TensorFlow computes the four in parallel. The keys of an additive attention are computed once per source.
 
-    It has no variables of its own: each call reads the values that the model's variables have then, those of a
-    `keras.StatelessScope` in one. Call it inside a `tf.function`, which then reads them again whenever it runs.
-
-    Args:
-        model: The model.
+    It has no variables: each call reads those of `model` as they are then, or as a `keras.StatelessScope` around it has
+    them. Call it inside a `tf.function`, which then reads them again whenever it runs.
     """
 
     def __init__(self, model):
         self._layers = {layer.name: layer for layer in model.layers}
 
     def __call__(self, dtype=tf.float32):
-        """Return encoder and step, whose large products are computed in this dtype.
+        """Return encoder and step, whose large products are computed in `dtype`, `tf.float32` or `tf.bfloat16`.
 
         The cells' states, the attention and the probabilities are float32 in any case. In large batches bfloat16 takes
-        about two thirds of the time where the processor multiplies it in hardware (measured with AMX), and several
-        times as long where it does not.
-
-        Args:
-            dtype: `tf.float32` or `tf.bfloat16`.
+        two thirds of the time where the processor multiplies it in hardware (AMX), several times as long elsewhere.
         """
         encoder_layers = [layer for name, layer in self._layers.items() if name.removeprefix("encoder").isdigit()]
         encoders = [
@@ -62,12 +55,8 @@ class FastParts:
             context = tf.squeeze(tf.matmul(weights[:, tf.newaxis], inputs["memory"]), axis=1)
             combined = tf.concat([hidden, tf.cast(context, dtype)], axis=-1)
             combined = tf.cast(tf.tanh(_dense(combined, *combination)), tf.float32)
-            return {
-                "probabilities": tf.nn.softmax(_dense(combined, *probabilities)),
-                "attention": weights,
-                "hidden": hidden,
-                "cell": cell,
-            }
+            predicted = tf.nn.softmax(_dense(combined, *probabilities))
+            return {"probabilities": predicted, "attention": weights, "hidden": hidden, "cell": cell}
 
         return encoder, step
 
@@ -76,12 +65,9 @@ class FastParts:
 
 
 class _Cell:
-    """An LSTM cell, whose step takes a projection of the input that was computed beforehand.
+    """Keras's LSTM cell with products in `dtype`; its step takes the projected input.
 
-    Args:
-        cell: Keras's cell.
-        dtype: Of the products.
-        embedding: The layer before, if the inputs are tokens.
+    `embedding` is the layer before, if the inputs are tokens.
     """
 
     def __init__(self, cell, dtype, embedding=None):

@@ -1,8 +1,7 @@
 """Greedy and beam search with a trained sequence-to-sequence model, batched, in one graph.
 
 Both take the two parts of a model that `models.seq2seq_parts` or `FastParts` returns, and call the second once per
-symbol: the decoder's state holds what came before. Symbol 0 is padding; one symbol, the boundary, starts and ends a
-sequence.
+symbol. Symbol 0 is padding; one symbol, the boundary, starts and ends a sequence.
 """
 
 import numpy as np
@@ -20,8 +19,7 @@ def greedy_search(parts, source, boundary, max_steps):
         parts: The encoder and the step, as `models.seq2seq_parts` or `FastParts` returns them.
         source: A batch of sources, int32 `(batch, source steps)`, 0 for padding at the end.
         boundary: The symbol that starts and ends a target.
-        max_steps: Number of steps, including that of the boundary, after which a sequence is truncated: an integer or
-            an int32 scalar.
+        max_steps: Steps, the boundary's included, after which a sequence is truncated: an integer or an int32 scalar.
 
     Returns:
         A dictionary: `symbols`, int32 `(batch, steps)`, without the boundaries, padded at the end; `log_probability`,
@@ -77,8 +75,7 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
         parts: The encoder and the step, as `models.seq2seq_parts` or `FastParts` returns them.
         source: A batch of sources, int32 `(batch, source steps)`, 0 for padding at the end.
         boundary: The symbol that starts and ends a target.
-        max_steps: Number of steps, including that of the boundary, after which sequences are truncated: an integer or
-            an int32 scalar.
+        max_steps: Steps, the boundary's included, after which sequences are truncated: an integer or an int32 scalar.
         width: Beam width, an integer of at least 1.
         length_penalty: Power of the length that a log-probability is divided by, a number from 0 to 1.
 

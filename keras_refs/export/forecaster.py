@@ -7,10 +7,9 @@ from keras_refs.export.saved_model import checked, specifications, write_saved_m
 
 
 def write_forecaster(network, encoder, data, folder):
-    """Write a forecaster of a series as a SavedModel with two signatures.
+    """Write a forecaster of a series as a SavedModel with two signatures, which the model card describes.
 
-    `serving_default` takes the series and the time, and refuses what is not finite or no time; `numeric` takes hours in
-    place of the time and checks nothing, for runtimes without strings. The model card describes both.
+    `serving_default` takes series and time, and refuses invalid ones; `numeric` takes hours and checks nothing.
 
     Args:
         network: A model that was trained on the encoder's inputs and targets, built in float32.

@@ -9,18 +9,16 @@ from keras_refs.export.saved_model import class_outputs, predict_batch, write_sa
 def write_image_classifier(
     network, class_names, folder, example, average_mirrored=False, half_precision=False, features=None
 ):
-    """Write an image classifier as a SavedModel with two signatures, or three.
+    """Write an image classifier as a SavedModel with the signatures that the model card describes.
 
-    `serving_default` takes pixels, `encoded_images` the bytes of image files, of any size, and `features`, if there is
-    such a model, returns what images can be compared by; the model card describes them. A batch may be empty.
+    They are `serving_default`, `encoded_images` and, with such a model, `features`. A batch may be empty.
 
     Args:
         network: A model from raw pixels to class probabilities, built in float32.
         class_names: A name for each class.
         folder: An existing folder to write into.
         example: An image, uint8 `(height, width, channels)`, for the warm-up requests.
-        average_mirrored: Test-time augmentation: whether to predict the mean over an image and its horizontal flip,
-            which is more accurate for a model trained on both, and doubles the cost of inference.
+        average_mirrored: Test-time augmentation: predict the mean over an image and its flip, at twice the cost.
         half_precision: Whether the weights are rounded to float16 and stored so, in half of the space.
         features: A model from raw pixels to what the classifier compares images by, of the same layers.
 

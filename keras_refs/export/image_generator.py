@@ -10,9 +10,9 @@ MAX_COUNT = 10_000
 
 
 def write_image_generator(generator, folder, class_names=(), half_precision=False):
-    """Write a generator of images as a SavedModel with two signatures.
+    """Write a generator of images as a SavedModel with two signatures, which the card describes.
 
-    `serving_default` takes latents and `sample` draws them; the model card describes both. A batch may be empty.
+    `serving_default` takes latents and `sample` draws them. A batch may be empty.
 
     Args:
         generator: A model from latents to pixel values from -1 to 1, built in float32.

@@ -11,8 +11,7 @@ from keras_refs.export.version import newest_version
 def load_model(folder):
     """Return the trained network of an export as an uncompiled `keras.Model` in float32.
 
-    It takes and returns what the network does, not what the signatures do: token numbers in place of strings, for
-    example. Its weights are those of the export, rounded to float16 where that stores them so.
+    It takes what the network does, tokens in place of strings for example. Weights stored as float16 stay so rounded.
 
     Args:
         folder: A version folder, or a model's folder, of which the newest version is taken.

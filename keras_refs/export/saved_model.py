@@ -18,14 +18,10 @@ def write_saved_model(folder, network, signatures, examples, half_precision=Fals
 
     Args:
         folder: An existing folder to write into.
-        network: The Keras model whose weights the signatures use. They are stored by name, and its architecture beside
-            them.
-        signatures: By name a function and its inputs, a list of `tf.TensorSpec`, each with a name; it returns a
-            dictionary of outputs.
-        examples: By the name of the signature inputs by name, which servers send it first: the first request takes
-            longest.
-        half_precision: Whether the weights are rounded to float16 and stored so, in half of the space; the signatures
-            compute in float32 all the same.
+        network: The Keras model whose weights the signatures use; they are stored by name, with its architecture.
+        signatures: By name a function that returns a dictionary, and its inputs, a list of named `tf.TensorSpec`.
+        examples: By the name of the signature inputs by name, for the warm-up requests.
+        half_precision: Whether the weights are stored as float16; the signatures compute in float32 all the same.
     """
     weights = dict(named_weights(network))
     stored = {name: _halved(weight) if half_precision else weight.value for name, weight in weights.items()}

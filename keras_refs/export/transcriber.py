@@ -30,7 +30,7 @@ def write_transcriber(
 ):
     """Write an attention sequence-to-sequence model as a SavedModel with four signatures, which the card describes.
 
-    What the tokens stand for is written into `assets.extra/symbols.json`. A batch may be empty.
+    `assets.extra/symbols.json` says what tokens stand for. A batch may be empty.
 
     Args:
         network: A `models.attention_seq2seq`, built in float32.

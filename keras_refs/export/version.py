@@ -1,6 +1,4 @@
-"""Version folders as TensorFlow Serving reads them, `<model>/<integer>/`: how one comes to be, and what is beside a
-SavedModel in it, the model card and the warm-up requests.
-"""
+"""Version folders for TensorFlow Serving, `<model>/<integer>/`, and in them model card and warm-up requests."""
 
 import contextlib
 import json
@@ -21,11 +19,8 @@ WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 def unfinished_version(model_dir):
     """Yield a temporary folder for a model's next version, which is removed at the end unless it was published.
 
-    It lies beside the versions, under a name that servers pass over. Those that killed processes of this machine left
-    there are removed first.
-
-    Args:
-        model_dir: Folder of the model's versions; created if it does not exist.
+    It lies in `model_dir`, created if missing, beside the versions, under a name that servers pass over. Those that
+    killed processes of this machine left there are removed first.
     """
     model_dir = Path(model_dir)
     model_dir.mkdir(parents=True, exist_ok=True)
@@ -100,10 +95,7 @@ def _is_running(process):
 def write_warm_up(folder, name, examples):
     """Write a warm-up request for each signature, replayed before a version is reported available.
 
-    Args:
-        folder: The version folder.
-        name: Name of the model.
-        examples: Inputs by name for each signature by name.
+    `folder` is the version's, `name` the model's, `examples` has inputs by name for each signature by name.
     """
     import tensorflow as tf
     from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
@@ -137,9 +129,7 @@ def read_warm_up(folder):
 
 
 def write_model_card(folder, card, scores):
-    """Write the model card, for programs as `model_card.json` and for people as `model_card.md`.
-
-    After Mitchell et al. 2019, "Model cards for model reporting".
+    """Write the model card as JSON and Markdown, after Mitchell et al. 2019, "Model cards for model reporting".
 
     Args:
         folder: The version folder. PNG files in its `figures/` are shown in the card.
@@ -163,9 +153,8 @@ def read_model_card(folder):
 def _markdown(card, scores, figures):
     tables = "\n\n".join(f"## {heading}\n\n```\n{text}\n```" for heading, text in scores.items())
     shown = "\n".join(f"![{Path(name).stem.replace('_', ' ')}](figures/{name})\n" for name in figures)
-    facts = "\n".join(
-        ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in _facts(card, scores).items())]
-    )
+    rows = [f"| {name} | {value} |" for name, value in _facts(card, scores).items()]
+    facts = "\n".join(["| | |", "|---|---|", *rows])
     settings, citation = json.dumps(card["settings"], indent=2), card["dataset"]["citation"].strip()
     parts = [
         f"# {card['name']}\n\n{card['summary']}\n\n{facts}",

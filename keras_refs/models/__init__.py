@@ -1,7 +1,6 @@
 """The networks: functions that return an uncompiled functional `keras.Model`.
 
-They import Keras alone, and `lazy_loader` to do it on first use, so that a builder works in any Keras 3 project. The
-tests run on TensorFlow's backend.
+They import Keras alone, on first use, so that they work in any Keras 3 project; tests run on TensorFlow's backend.
 """
 
 import lazy_loader

@@ -1,7 +1,4 @@
-"""Checks of builder arguments, all with the same kind of message.
-
-Each raises `ValueError` with the argument's name, the allowed values and the received one.
-"""
+"""Checks of builder arguments. Each raises `ValueError` with the name, the allowed values and the received one."""
 
 from numbers import Integral, Real
 
@@ -25,8 +22,7 @@ def check_integers(name, values, minimum, length=None, allow_empty=False):
 def check_real(name, value, minimum, below=float("inf")):
     """Require a real number in `[minimum, below)`."""
     if isinstance(value, bool) or not isinstance(value, Real) or not minimum <= value < below:
-        allowed = f"a number in [{minimum}, {below})"
-        raise ValueError(f"`{name}` must be {allowed}. Received: {name}={value!r}")
+        raise ValueError(f"`{name}` must be a number in [{minimum}, {below}). Received: {name}={value!r}")
 
 
 def check_choice(name, value, choices):
@@ -37,10 +33,7 @@ def check_choice(name, value, choices):
 
 
 def check_output_activation(name, activation, choices, **num_outputs):
-    """Require one of the choices, and no softmax over a single output: it is 1 whatever the input.
-
-    `num_outputs` is the number of outputs by the name of its argument.
-    """
+    """Require one of the choices, and no softmax over a single output; `num_outputs` is their number by argument."""
     check_choice(name, activation, choices)
     ((counted, count),) = num_outputs.items()
     if activation == "softmax" and count == 1:

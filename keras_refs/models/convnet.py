@@ -28,18 +28,16 @@ def conv_classifier(
 
         h_k = f(max_pool_2x2(W_k * h_(k-1) + b_k)),    h_0 = pixels / 255,
 
-    and the head p = softmax(V f(U flatten(h_K) + c) + d). The activation comes after the pooling: for a
-    non-decreasing f such as ReLU the two commute, max f(x) = f(max x), so that this equals the textbook's
-    `Conv2D(activation="relu")`, `MaxPooling2D` with a quarter of the activations to compute. With more than one
-    convolution per block, those before the last have an activation of their own and no pooling.
+    and the head p = softmax(V f(U flatten(h_K) + c) + d). For a non-decreasing f such as ReLU, max f(x) = f(max x): the
+    activation after the pooling gives the textbook's result with a quarter of the activations to compute. With more
+    than one convolution per block, those before the last have an activation of their own and no pooling.
 
-    Batch normalisation, if enabled, comes directly before every activation of the blocks, so after the pooling. That
-    is not the textbook's convolution, normalisation, activation, pooling: its statistics are those of the pooled
-    values, and with a negative scale gamma normalisation and maximum do not commute.
+    Batch normalisation, if enabled, comes directly before every activation, so after the pooling. That differs from the
+    textbook: the statistics are those of the pooled values, and with a negative scale gamma the order matters.
 
-    Input: `images`, `(batch, height, width, channels)`, float32 (integers are cast), pixel values 0..255;
-    the scaling to 0..1 is a layer of the model. Output: `(batch, num_classes)`, class probabilities, in the
-    dtype of the variables (float32 under a mixed-precision policy).
+    Input: `images`, `(batch, height, width, channels)`, float32 (integers are cast), pixel values 0..255, scaled to
+    0..1 by a layer of the model. Output: `(batch, num_classes)`, class probabilities, in the dtype of the variables
+    (float32 under a mixed-precision policy).
 
     Args:
         input_shape: `(height, width, channels)` of an image in pixels, channels last.
@@ -62,19 +60,16 @@ def conv_classifier(
         An uncompiled functional `keras.Model`; 121,930 parameters with the default arguments.
 
     Raises:
-        ValueError: If an argument is out of its range, the image is too small for the blocks, or the activation is a
-            softmax over one class.
+        ValueError: If an argument is out of its range, the image too small, or the activation a softmax over one class.
 
     Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition"; several convolutions per
     block: Simonyan & Zisserman 2015; batch normalisation: Ioffe & Szegedy 2015; dropout: Srivastava et al. 2014.
 
     Differs from the listings (A3, C1, D4, E1) it repairs:
 
-    - an image too small for its kernels raises an error with the sizes, before any layer is built (A3);
-    - the binary head is one sigmoid unit, to be trained with binary cross-entropy on 0/1 labels (A3);
+    - an image that is too small is refused before any layer is built; the binary head is one sigmoid unit (A3);
     - labels are class indices or one-hot vectors of real data, never random floats (D4);
-    - the logits have no activation before the softmax: a ReLU there sets half of them to zero (E1);
-    - images may have any size: the dense layers infer theirs from the blocks, not from 28 x 28 (E1);
+    - the logits have no ReLU, which would set half of them to 0; images may have any size, not only 28 x 28 (E1);
     - pixels are scaled inside the model, once, in training and in serving alike (C1).
 
     >>> model = conv_classifier(input_shape=(32, 32, 3), num_classes=7, padding="same")
@@ -140,9 +135,8 @@ def _check_blocks(input_shape, filters, convolutions_per_block, kernel_size, pad
             raise ValueError(
                 f"`input_shape` is too small: no pixel is left after block {block} of {len(filters)} "
                 f"(convolutions: {convolutions_per_block}, kernel: {kernel_size}x{kernel_size}, padding: "
-                f"{padding!r}, pooling: 2x2). Use larger images, fewer `filters` or "
-                f"`convolutions_per_block`, a smaller `kernel_size` or "
-                f"padding='same'. Received: input_shape={tuple(input_shape)}"
+                f"{padding!r}, pooling: 2x2). Use larger images, fewer `filters` or `convolutions_per_block`, a "
+                f"smaller `kernel_size` or padding='same'. Received: input_shape={tuple(input_shape)}"
             )
 
 
@@ -152,7 +146,5 @@ def _check_head(num_classes, hidden_units, block_dropout, dropout, l2, classifie
     arguments.check_real("block_dropout", block_dropout, minimum=0, below=1)
     arguments.check_real("dropout", dropout, minimum=0, below=1)
     arguments.check_real("l2", l2, minimum=0)
-    activations = ("auto", "softmax", "sigmoid", None)
-    arguments.check_output_activation(
-        "classifier_activation", classifier_activation, activations, num_classes=num_classes
-    )
+    choices = ("auto", "softmax", "sigmoid", None)
+    arguments.check_output_activation("classifier_activation", classifier_activation, choices, num_classes=num_classes)

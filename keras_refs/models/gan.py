@@ -22,10 +22,9 @@ def gan_generator(
 ):
     """Build the generator, which maps latent vectors to images.
 
-    Dense layers map the latent vector to a feature map of 1 / 2**k of the image's height and width, k being the number
-    of `filters`. Transposed convolutions upsample it: the first has stride 1, all others, the output layer included,
-    stride 2. Every layer but the last is followed by batch normalisation and one leaky ReLU, f(x) = max(x, a x); the
-    last has a tanh.
+    Dense layers map the latent vector to a feature map of 1 / 2**len(filters) of the image's height and width.
+    Transposed convolutions upsample it: the first has stride 1, all others, the output layer included, stride 2. Batch
+    normalisation and one leaky ReLU, f(x) = max(x, a x), follow every layer but the last, which has a tanh.
 
     Input: `latents`, `(batch, latent_dim)`, float32, standard normal. Output: `(batch, *image_shape)`, pixel values
     from -1 (black) to 1, in the dtype of the variables (float32 under a mixed-precision policy).
@@ -39,10 +38,9 @@ def gan_generator(
         kernel_size: Height and width of every kernel in pixels.
         batch_normalization: Whether to normalise after every layer except the last; these then have no bias.
         negative_slope: Slope a of the leaky ReLU for negative inputs, in [0, 1).
-        num_classes: Number of classes, at most `latent_dim`, for a class-conditional generator. The class of a latent
-            vector is a function of it, `latent_classes`, and enters the first layer as a one-hot vector. So the
-            generator need not interpolate between classes: neighbouring latent vectors may differ in class. `None`
-            for an unconditional generator.
+        num_classes: Number of classes, at most `latent_dim`, for a class-conditional generator; `None` for another. The
+            class of a latent vector is a function of it, `latent_classes`, and enters the first layer as a one-hot
+            vector. So the generator need not interpolate between classes.
         name: Name of the model.
 
     Returns:
@@ -54,11 +52,8 @@ def gan_generator(
     Source: Goodfellow et al. 2014, "Generative adversarial nets"; convolutional: Radford, Metz & Chintala 2016;
     class-conditional: Mirza & Osindero 2014.
 
-    Differs from the listing (C4) it repairs:
-
-    - one activation per layer: a ReLU before the leaky one would leave it no negative inputs;
-    - normalisation before the activation, and no tanh on the widest dense layer;
-    - the images have as many channels as the data, and as the discriminator reads.
+    Differs from the listing (C4) it repairs: one activation per layer, as a ReLU would leave the leaky one no negative
+    inputs; normalisation before it; no tanh on the widest dense layer; and images with the channels of the data.
 
     >>> gan_generator(latent_dim=64, hidden_units=(), base_filters=64, filters=(32, 16)).output_shape
     (None, 28, 28, 1)
@@ -116,11 +111,8 @@ def gan_discriminator(
 
     Input: `images`, `(batch, *image_shape)`, float32, pixel values from -1 (black) to 1; with `num_classes` a
     dictionary of these and `classes`, `(batch,)`, int32, from 0 to num_classes - 1. Output: `(batch, 1)`, a logit,
-    positive for real; its logistic function is the probability. In the dtype of the variables (float32 under a
-    mixed-precision policy).
-
-    The logit of an image does not depend on the other images of the batch, as there is no batch normalisation: real
-    and generated images may be in one batch or in two.
+    positive for real, whose logistic function is the probability, in the dtype of the variables (float32 under a
+    mixed-precision policy). Without batch normalisation, real and generated images may be in one batch or in two.
 
     Args:
         image_shape: `(height, width, channels)` of an image in pixels.
@@ -170,8 +162,7 @@ def gan_discriminator(
 def latent_classes(latents, num_classes):
     """Return the class of each latent vector, int32 `(batch,)`.
 
-    It is the index of the largest of the first `num_classes` elements, so that all classes are equally frequent for
-    standard normal latents.
+    It is the index of the largest of the first `num_classes` elements: classes of normal latents are equally frequent.
     """
     # Keras's argmax reads the sign of zero, for which converters to other formats have no operation.
     return ops.top_k(latents[:, :num_classes], 1)[1][:, 0]

@@ -9,8 +9,7 @@ from keras_refs.models import arguments, heads
 def linear_regression(num_features=1, num_outputs=1, l1=0.0, l2=0.0, name="linear_regression"):
     """Build a linear regression: y = x W + b.
 
-    Trained with the mean squared error and no penalty, its optimum is the least-squares solution. Standardise
-    features of very different scales: gradient descent converges slowly without.
+    Without a penalty its optimum for the mean squared error is least squares. Standardise features of different scales.
 
     Input: `features`, `(batch, num_features)`, float32, any real numbers. Output: `(batch, num_outputs)`, in the dtype
     of the variables (float32 under a mixed-precision policy), in the units of the targets.
@@ -31,10 +30,8 @@ def linear_regression(num_features=1, num_outputs=1, l1=0.0, l2=0.0, name="linea
     Source: Legendre 1805, "Nouvelles méthodes pour la détermination des orbites des comètes"; the penalties:
     Hoerl & Kennard 1970 and Tibshirani 1996.
 
-    Differs from the listings (A1, B1, D1) it repairs:
-
-    - it has a bias: a line through the origin cannot fit data with an intercept (A1, D1);
-    - it is tested against the closed form, which a fixed number of steps may stop short of unnoticed (B1).
+    Differs from the listings (A1, B1, D1) it repairs: it has a bias, to fit data with an intercept (A1, D1), and is
+    tested against the closed form, which a fixed number of steps may stop short of unnoticed (B1).
 
     >>> linear_regression(num_features=10).output_shape
     (None, 1)
@@ -45,17 +42,15 @@ def linear_regression(num_features=1, num_outputs=1, l1=0.0, l2=0.0, name="linea
 def logistic_regression(num_features=2, num_classes=1, l1=0.0, l2=0.0, name="logistic_regression"):
     """Build a logistic regression: p = sigmoid(x w + b), or p = softmax(x W + b) for several classes.
 
-    Training with the cross-entropy is a convex problem. Without a penalty it has no finite optimum where a
-    hyperplane separates the classes: the weights grow without bound. XOR cannot be learned, as a line classifies at
-    most three of its four points correctly; `mlp` learns it.
+    Training with the cross-entropy is convex. Without a penalty, weights grow without bound where a hyperplane
+    separates the classes. A line classifies at most three of the four points of XOR correctly; `mlp` learns it.
 
     Input: `features`, `(batch, num_features)`, float32, any real numbers. Output: `(batch, num_classes)`,
     probabilities, in the dtype of the variables (float32 under a mixed-precision policy).
 
     Args:
         num_features: Number of features.
-        num_classes: 1 for a binary classifier, which outputs the probability of class 1 and is trained with binary
-            cross-entropy; more for one probability per class, which sum to 1.
+        num_classes: 1 for a binary classifier, which outputs the probability of class 1; else these sum to 1.
         l1: Factor of the L1 penalty on the weights; 0 for none. The bias is not penalised.
         l2: Factor of the L2 penalty on the weights; 0 for none. The bias is not penalised.
         name: Name of the model.
@@ -68,11 +63,8 @@ def logistic_regression(num_features=2, num_classes=1, l1=0.0, l2=0.0, name="log
 
     Source: Cox 1958, "The regression analysis of binary sequences".
 
-    Differs from the listings (A2, D2) it repairs:
-
-    - the sigmoid is part of the model, in training and in prediction (A2, D2);
-    - it has a bias (A2);
-    - outputs keep two dimensions, so that labels `(batch, 1)` cannot broadcast to `(batch, batch)` (D2).
+    Differs from the listings (A2, D2) it repairs: the sigmoid is part of the model, in training and in prediction (A2,
+    D2); it has a bias (A2); and outputs keep two dimensions: labels `(batch, 1)` cannot broadcast (D2).
 
     >>> logistic_regression(num_features=30).output_shape
     (None, 1)

@@ -19,11 +19,8 @@ def mlp(
 ):
     """Build a multilayer perceptron: dense layers, each with an activation.
 
-    With f the activation and g that of the output,
-
-        h_k = f(h_(k-1) W_k + b_k),    h_0 = x,    y = g(h_K V + c).
-
-    Batch normalisation, if enabled, comes before the activation, dropout after it.
+    With f the activation and g that of the output, h_k = f(h_(k-1) W_k + b_k), h_0 = x, and y = g(h_K V + c). Batch
+    normalisation, if enabled, comes before the activation, dropout after it.
 
     Input: `features`, `(batch, num_features)`, float32; scale them to about -1..1. Output: `(batch, num_outputs)`, in
     the dtype of the variables (float32 under a mixed-precision policy); probabilities with `"sigmoid"` (independent
@@ -48,15 +45,12 @@ def mlp(
 
     Source: Rumelhart, Hinton & Williams 1986, "Learning representations by back-propagating errors".
 
-    Differs from the listing (D3) it repairs, and learns the XOR that listing A2 gave to a linear model:
+    Differs from the listing (D3) it repairs, and learns the XOR that listing A2 gave to a linear model: biases are
+    trained weights, not fresh noise at every step; gradients come from automatic differentiation, which includes the
+    activations' derivatives; and labels depend on the inputs.
 
-    - biases are trained weights, not fresh noise at every step;
-    - gradients come from automatic differentiation, which includes the activations' derivatives;
-    - labels depend on the inputs.
-
-    With Adam, a learning rate of 0.05 and 1,000 steps it learns XOR for nine of ten seeds (0 to 9). Seed 2 ends, at any
-    learning rate, in a local minimum where two of the four predictions are right: four hidden units are few. With
-    `hidden_units=(8,)` it learns XOR for all ten (both tested).
+    With Adam, a learning rate of 0.05 and 1,000 steps it learns XOR for nine of ten seeds (0 to 9); seed 2 ends in a
+    local minimum with two of four predictions right. With `hidden_units=(8,)` it learns XOR for all ten (both tested).
 
     >>> mlp(num_features=784, hidden_units=(256, 128), num_outputs=10, output_activation="softmax").output_shape
     (None, 10)

@@ -7,13 +7,7 @@ from keras_refs.models import arguments, heads
 
 
 def simple_rnn_regressor(
-    num_series=1,
-    num_outputs=1,
-    units=(1,),
-    steps=None,
-    mask_value=None,
-    dropout=0.0,
-    name="simple_rnn_regressor",
+    num_series=1, num_outputs=1, units=(1,), steps=None, mask_value=None, dropout=0.0, name="simple_rnn_regressor"
 ):
     """Build a forecaster from a window of a series with simple (Elman) recurrent layers and a linear head.
 
@@ -27,8 +21,7 @@ def simple_rnn_regressor(
         num_outputs: Number of targets, such as the steps ahead.
         units: Width of each recurrent layer.
         steps: Length of the windows; `None` for any.
-        mask_value: Steps at which all series have this value are skipped, so that windows of different lengths fit
-            into a batch; `None` for no masking.
+        mask_value: Skips steps at which all series have it, for windows of different lengths; `None` for no masking.
         dropout: Dropout rate on the inputs of every layer except the first, in [0, 1).
         name: Name of the model.
 
@@ -40,10 +33,8 @@ def simple_rnn_regressor(
 
     Source: Elman 1990, "Finding structure in time".
 
-    Differs from the listing (A4) it repairs:
-
-    - the head is linear: the tanh of a recurrent layer is below 1 and never reaches targets such as 2, 3 and 4;
-    - windows have three dimensions, `(batch, steps, series)`.
+    Differs from the listing (A4) it repairs: the head is linear, as the tanh of a recurrent layer is below 1 and never
+    reaches targets such as 2, 3 and 4; and windows have three dimensions, `(batch, steps, series)`.
 
     >>> simple_rnn_regressor(num_series=3, units=(12,), steps=5).output_shape
     (None, 1)
@@ -81,11 +72,9 @@ def lstm_regressor(
         num_outputs: Number of targets, such as the steps ahead.
         units: Width of each LSTM layer.
         steps: Length of the windows; `None` for any.
-        mask_value: Steps at which all series have this value are skipped, so that windows of different lengths fit
-            into a batch; `None` for no masking. On a GPU such steps must be at the end.
+        mask_value: Skips steps at which all series have it, on a GPU only at the end; `None` for no masking.
         dropout: Dropout rate on the inputs of every layer except the first, in [0, 1).
-        use_cudnn: `"auto"`; `False` builds a model whose export runs on any device, while one traced on a GPU with
-            `"auto"` contains cuDNN's kernel and runs on GPUs alone.
+        use_cudnn: `False` for an export that runs on any device; traced on a GPU, one with `"auto"` needs a GPU.
         name: Name of the model.
 
     Returns:
@@ -94,8 +83,7 @@ def lstm_regressor(
     Raises:
         ValueError: If an argument is out of its range.
 
-    Source: Hochreiter & Schmidhuber 1997, "Long short-term memory"; the forget gate: Gers, Schmidhuber & Cummins
-    2000, whose equations these are.
+    Source: Hochreiter & Schmidhuber 1997, "Long short-term memory"; equations: Gers, Schmidhuber & Cummins 2000.
 
     >>> lstm_regressor(num_series=2, num_outputs=24, units=(16, 16)).output_shape
     (None, 24)
@@ -116,9 +104,7 @@ def lstm_classifier(
     use_cudnn="auto",
     name="lstm_classifier",
 ):
-    """Build a sequence classifier: LSTM layers, for whose equations see `lstm_regressor`, and a softmax.
-
-    p = softmax(h_T V + d) for the last step T.
+    """Build a sequence classifier: LSTM layers (see `lstm_regressor`), and p = softmax(h_T V + d) for the last step T.
 
     Input: `sequence`, `(batch, steps, num_features)`, float32, scaled to about -1..1. Output: `(batch, num_classes)`,
     class probabilities, in the dtype of the variables (float32 under a mixed-precision policy).
@@ -128,11 +114,9 @@ def lstm_classifier(
         num_classes: Number of classes. 1 builds a binary classifier, which outputs the probability of class 1.
         units: Width of each LSTM layer.
         steps: Length of the sequences; `None` for any.
-        mask_value: Steps at which all features have this value are skipped, so that sequences of different lengths
-            fit into a batch; `None` for no masking. On a GPU such steps must be at the end.
+        mask_value: Skips steps at which all features have it, on a GPU only at the end; `None` for no masking.
         dropout: Dropout rate on the inputs of the head and of every layer except the first, in [0, 1).
-        use_cudnn: `"auto"`; `False` builds a model whose export runs on any device, while one traced on a GPU with
-            `"auto"` contains cuDNN's kernel and runs on GPUs alone.
+        use_cudnn: `False` for an export that runs on any device; traced on a GPU, one with `"auto"` needs a GPU.
         name: Name of the model.
 
     Returns:
@@ -143,11 +127,8 @@ def lstm_classifier(
 
     Source: Hochreiter & Schmidhuber 1997, "Long short-term memory"; Gers, Schmidhuber & Cummins 2000.
 
-    Differs from the listings (C2, D5) it repairs:
-
-    - sizes are arguments with values (C2), and sequences have three dimensions (D5);
-    - the cell's activation is tanh: with ReLU the state is unbounded, and cuDNN has no kernel for it (D5);
-    - labels depend on the sequences, they are not random (D5).
+    Differs from the listings (C2, D5) it repairs: sizes are arguments with values (C2); sequences have three
+    dimensions, labels are not random, and the cell's activation is tanh: with ReLU the state is unbounded (D5).
 
     >>> lstm_classifier(num_features=1, units=(32,), steps=10).output_shape
     (None, 10)
@@ -159,12 +140,7 @@ def lstm_classifier(
 
 
 def rnn_text_classifier(
-    vocabulary_size=10_000,
-    num_classes=2,
-    embedding_dim=128,
-    units=(128, 128),
-    dropout=0.0,
-    name="rnn_text_classifier",
+    vocabulary_size=10_000, num_classes=2, embedding_dim=128, units=(128, 128), dropout=0.0, name="rnn_text_classifier"
 ):
     """Build a text classifier: embedding, simple (Elman) recurrent layers, and a softmax on the last real step.
 

@@ -49,11 +49,9 @@ def attention_seq2seq(
         encoder_layers: Number of LSTM layers of the encoder.
         bidirectional: Whether every layer of the encoder also reads backwards; each direction is `units // 2` wide.
         attention: `"dot"` or `"additive"`.
-        dropout: Dropout rate between the encoder's layers and on the outputs of encoder, decoder and combination, in
-            [0, 1).
+        dropout: Dropout rate, in [0, 1), on the outputs of each encoder layer, the decoder and the combination.
         return_attention: Whether to output the attention weights, too.
-        use_cudnn: `"auto"`; `False` builds a model whose export runs on any device, while one traced on a GPU with
-            `"auto"` contains cuDNN's kernel and runs on GPUs alone.
+        use_cudnn: `False` for an export that runs on any device; traced on a GPU, one with `"auto"` needs a GPU.
         name: Name of the model.
 
     Returns:
@@ -68,12 +66,10 @@ def attention_seq2seq(
     Differs from the listing (C3) it repairs:
 
     - the encoder returns its outputs at all steps, so that there is something to attend to;
-    - the decoder runs before the attention, whose query is its state, and there is one attention, not two;
+    - the decoder runs before the one attention, whose query is its state;
     - the output is a distribution over symbols, from a combination of state and context;
-    - it reads tokens, through embeddings, not vectors; they are as wide as the LSTM by default, because the shapes of
-      the listing match with this width only;
-    - padding is masked;
-    - it can be decoded with: `seq2seq_parts`.
+    - it reads tokens, through embeddings as wide as the LSTM by default (the listing's shapes match with no other);
+    - padding is masked, and it can be decoded with: `seq2seq_parts`.
 
     >>> model = attention_seq2seq(num_source_symbols=27, embedding_dim=16, units=32, bidirectional=True)
     >>> model.output_shape
@@ -166,11 +162,7 @@ def _encode(x, units, bidirectional, use_cudnn, name):
     """Return an LSTM layer's outputs at all steps and its last states, those of both directions concatenated."""
     width = units // 2 if bidirectional else units
     lstm = layers.LSTM(
-        width,
-        return_sequences=True,
-        return_state=True,
-        use_cudnn=use_cudnn,
-        name="lstm" if bidirectional else name,
+        width, return_sequences=True, return_state=True, use_cudnn=use_cudnn, name="lstm" if bidirectional else name
     )
     x, *states = (layers.Bidirectional(lstm, name=name) if bidirectional else lstm)(x)
     if bidirectional:

@@ -68,12 +68,9 @@ class AdversarialModel(keras.Model):
 
     A step draws latents, generates images from them, updates the discriminator on real and generated images, and then
     the generator by the logits of the updated discriminator for the same generated images. Real and generated images
-    pass through the discriminator in separate batches; the generator's batch normalisation sees generated images only.
-
-    With `num_classes` a batch is a tuple of images and their classes; without, anything beside the images is ignored.
-
-    Called with latents, it returns generated images. Its metrics are both losses, and the discriminator's accuracy on
-    real and on generated images (positive logits stand for real).
+    pass through the discriminator in separate batches. With `num_classes` a batch is a tuple of images and their
+    classes; without, anything beside the images is ignored. Called with latents, it returns generated images. Its
+    metrics are both losses, and the discriminator's accuracy on real and on generated images (positive for real).
 
     Args:
         generator: Model from `latents` `(batch, latent_dim)` to images.
@@ -81,8 +78,7 @@ class AdversarialModel(keras.Model):
         loss: `"non_saturating"`, `"hinge"`, or `"wasserstein"`, which adds a gradient penalty.
         label_smoothing: How far below 1 the target of real images is, in [0, 1); for the non-saturating loss only.
         gradient_penalty: Factor of `gradient_penalty`, for the Wasserstein loss only.
-        num_classes: Number of classes, if both networks are class-conditional. The discriminator receives the class of
-            a real image, and for a generated one the class of its latents.
+        num_classes: Number of classes, if both networks are class-conditional; latents have one, `latent_classes`.
         seed: Seed of the latents.
         **options: Arguments of `keras.Model`, such as `name`.
 
@@ -135,10 +131,8 @@ class AdversarialModel(keras.Model):
             **options: Further arguments of `keras.Model.compile`, such as `jit_compile`.
         """
         optimizers = []
-        for network, optimizer in (
-            (self.generator, generator_optimizer),
-            (self.discriminator, discriminator_optimizer),
-        ):
+        pairs = (self.generator, generator_optimizer), (self.discriminator, discriminator_optimizer)
+        for network, optimizer in pairs:
             optimizer = keras.optimizers.get(optimizer)
             half = any(layer.dtype_policy.name == "mixed_float16" for layer in network.layers)
             if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
@@ -188,8 +182,7 @@ class AdversarialModel(keras.Model):
             generated = self.generator(latents, training=True)
             with tf.GradientTape() as discriminator_tape:
                 constant = tf.stop_gradient(generated)
-                real_logits = score_real(images)
-                generated_logits = score_generated(constant)
+                real_logits, generated_logits = score_real(images), score_generated(constant)
                 discriminator_loss, _ = self._adversarial_losses(real_logits, generated_logits)
                 if self._settings["loss"] == "wasserstein":
                     # A point between two images is taken to be of the real one's class.

@@ -18,8 +18,7 @@ class History(tf.train.experimental.PythonState):
     What follows from it, such as the best epoch, is computed and never stored beside it.
 
     Attributes:
-        step: Training steps done. Counted here: on an overflow of float16, an optimizer that scales the loss does not
-            count the step.
+        step: Training steps done. An optimizer that scales the loss does not count those with an overflow of float16.
         epochs: The dictionaries, in order.
         monitor: Metric that the best epoch is chosen by, the first one of several equal ones.
         mode: `"max"` or `"min"`, which of its values is the best.
@@ -28,10 +27,8 @@ class History(tf.train.experimental.PythonState):
     def __init__(self, monitor, mode):
         if mode not in ("min", "max"):
             raise ValueError(f"`mode` must be 'min' or 'max'. Received: mode={mode!r}")
-        self.step = 0
-        self.epochs = []
-        self.monitor = monitor
-        self.mode = mode
+        self.step, self.epochs = 0, []
+        self.monitor, self.mode = monitor, mode
 
     def serialize(self):
         """Return step and epochs as a JSON string."""
@@ -58,9 +55,8 @@ class History(tf.train.experimental.PythonState):
 class Checkpoints:
     """The checkpoints of one run: the newest two, so that a damaged one has another behind it, and the best.
 
-    TensorFlow's `CheckpointManager` can keep only the newest. A checkpoint is complete once its `.index` exists,
-    which TensorFlow writes last; what a killed process left half-written is removed with the next save. Files of other
-    names are left alone.
+    A checkpoint is complete once its `.index` exists, which TensorFlow writes last; what a killed process left
+    half-written is removed with the next save. Files of other names are left alone.
 
     Args:
         directory: Folder of the checkpoints; it must exist when the first one is saved.
@@ -74,8 +70,7 @@ class Checkpoints:
     """
 
     def __init__(self, directory, model, steps_per_epoch, history):
-        self.directory = Path(directory)
-        self.history = history
+        self.directory, self.history = Path(directory), history
         self._optimized = getattr(model, "optimized", None) or [(model.optimizer, model.trainable_variables)]
         self._steps_per_epoch = steps_per_epoch
         for optimizer, trained in self._optimized:
@@ -86,17 +81,14 @@ class Checkpoints:
             "optimizer": [variable.value for optimizer, _ in self._optimized for variable in optimizer.variables],
         }
         # The newest two, the best, and the one that is being written.
-        self.bytes = 4 * sum(
-            value.shape.num_elements() * value.dtype.size for part in variables.values() for value in part
-        )
+        self.bytes = 4 * sum(v.shape.num_elements() * v.dtype.size for part in variables.values() for v in part)
         self._variables = tf.train.Checkpoint(**variables)
         self._everything = tf.train.Checkpoint(**variables, history=history)
 
     def save(self):
         """Write a checkpoint of this step and remove those no longer needed."""
         self._everything.write(str(self._path(self.history.step)))
-        steps = self._saved_steps()
-        best = self.history.best_epoch()
+        steps, best = self._saved_steps(), self.history.best_epoch()
         keep = {*steps[-2:]} if best is None else {*steps[-2:], (best + 1) * self._steps_per_epoch}
         for path in self.directory.iterdir():
             ours = _OURS.fullmatch(path.name)
@@ -104,10 +96,7 @@ class Checkpoints:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def restore_latest(self):
-        """Restore the newest checkpoint that can be read.
-
-        Returns:
-            A sentence for each damaged checkpoint that was passed over.
+        """Restore the newest checkpoint that can be read; return a sentence for each damaged one before it.
 
         Raises:
             UserError: If there are checkpoints and none can be read.
@@ -115,10 +104,7 @@ class Checkpoints:
         return self._restore_first(reversed(self._saved_steps()), self._everything)
 
     def restore_best(self):
-        """Restore the model to the best epoch, or to the newest that can be read, with its averaged weights if any.
-
-        The history stays as it is. Returns and raises as `restore_latest` does.
-        """
+        """As `restore_latest`, but the best epoch first, with averaged weights if any; the history stays as it is."""
         best = (self.history.best_epoch() + 1) * self._steps_per_epoch
         passed_over = self._restore_first([best, *reversed(self._saved_steps())], self._variables)
         for optimizer, trained in self._optimized:

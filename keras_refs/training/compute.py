@@ -1,7 +1,7 @@
 """Which precision, compilation and threads a device and a model family get.
 
-`choose_compute` is a pure function, so that what a GPU would get is tested on a machine that has none.
-The rules are measurements; `benchmarks/throughput.py` repeats those for the machine it runs on.
+`choose_compute` is pure: what a GPU would get is tested without one. The rules are measurements, which
+`benchmarks/throughput.py` repeats for the machine it runs on.
 """
 
 import contextlib
@@ -143,9 +143,8 @@ def _read_cpu(cpuinfo=Path("/proc/cpuinfo")):
     """Return name and flags of the CPU; outside Linux no flags, which chooses float32."""
     if not cpuinfo.exists():
         return platform.processor() or platform.machine(), frozenset()
-    fields = dict(
-        (part.strip() for part in line.split(":", 1)) for line in cpuinfo.read_text().splitlines() if ":" in line
-    )
+    lines = cpuinfo.read_text().splitlines()
+    fields = dict((part.strip() for part in line.split(":", 1)) for line in lines if ":" in line)
     flags = fields.get("flags", fields.get("Features", ""))
     return fields.get("model name", platform.machine()), frozenset(flags.split())
 
@@ -154,11 +153,9 @@ def prepare_process(plan, seed, deterministic):
     """Set what TensorFlow keeps for the whole process: threads, growth of GPU memory, random seeds, determinism.
 
     Args:
-        plan: A `ComputePlan`. Threads and growth can only be set before TensorFlow's first operation; later, they stay
-            as they are.
+        plan: A `ComputePlan`. After TensorFlow's first operation threads and growth stay as they are.
         seed: Seed of Python's, NumPy's and TensorFlow's global generators.
-        deterministic: Whether every operation must give the same bits for the same inputs; it cannot be
-            switched off again.
+        deterministic: Whether operations give the same bits for the same inputs; it cannot be switched off again.
     """
     with contextlib.suppress(RuntimeError):
         if plan.intra_op_threads:
@@ -174,8 +171,7 @@ def strategy(distribute, batch_size):
     """Return the `tf.distribute` strategy for `--distribute`.
 
     Args:
-        distribute: `"none"`, or `"mirrored"`: synchronous data parallelism on all local GPUs (all logical CPUs if there
-            are none).
+        distribute: `"none"`, or `"mirrored"`: synchronous data parallelism on all local GPUs (without any, CPUs).
         batch_size: Examples per step, over all replicas together.
 
     Raises:

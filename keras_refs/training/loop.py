@@ -14,9 +14,8 @@ def adam(settings, steps_per_epoch, **options):
     """Return Adam as the settings say, to train in epochs of so many steps.
 
     Args:
-        settings: A `settings.Training`: the peak `learning_rate` of a linear warm-up over the first epoch and a cosine
-            decay to zero over the others, `epochs`, `clip_norm`, and `average_epochs`, the horizon of the EMA of the
-            weights.
+        settings: A `settings.Training`: `learning_rate`, the peak after a linear warm-up over the first epoch, before a
+            cosine decay to zero; `epochs`; `clip_norm`; and `average_epochs`, the horizon of the EMA of the weights.
         steps_per_epoch: Steps an epoch.
         **options: Arguments of `keras.optimizers.Adam`, which take precedence.
     """
@@ -111,16 +110,11 @@ class _StopOnDivergence(keras.callbacks.Callback):
 
 
 class _Progress(keras.callbacks.Callback):
-    """Count the steps, save every epoch, and stop early.
-
-    Keras's `EarlyStopping` forgets when a run is resumed; this reads the saved history.
-    """
+    """Count the steps, save every epoch, and stop early by the saved history (`EarlyStopping` forgets it)."""
 
     def __init__(self, checkpoints, patience):
         super().__init__()
-        self._checkpoints = checkpoints
-        self._history = checkpoints.history
-        self._patience = patience
+        self._checkpoints, self._history, self._patience = checkpoints, checkpoints.history, patience
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began, self._steps_before = time.monotonic(), self._history.step
@@ -140,9 +134,7 @@ class _Progress(keras.callbacks.Callback):
 class _StopOnSignal(keras.callbacks.Callback):
     def __init__(self, checkpoints, received, steps_per_epoch):
         super().__init__()
-        self._checkpoints = checkpoints
-        self._received = received
-        self._steps_per_epoch = steps_per_epoch
+        self._checkpoints, self._received, self._steps_per_epoch = checkpoints, received, steps_per_epoch
 
     def on_train_batch_end(self, batch, logs=None):
         # The last step of an epoch is saved with the epoch's validation.

@@ -16,10 +16,10 @@ from keras_refs.training.checkpoints import Checkpoints, History
 
 
 class Run:
-    """A training run in its own directory.
+    """A training run in its own directory, in which nothing is written before `fit`.
 
-    The directory holds `config.json` (the settings and what they ran on), `checkpoints/`, `logs/` (for TensorBoard),
-    and at the end `metrics.json` and `figures/`. Nothing is written before `fit`.
+    It holds `config.json` (settings and what they ran on), `checkpoints/`, `logs/` (for TensorBoard), and at the end
+    `metrics.json` and `figures/`.
 
     Args:
         name: Name of the recipe, and of the folder of its exports.
@@ -30,8 +30,7 @@ class Run:
         family: Which kind of network it is, one of `training.compute.FAMILIES`.
 
     Raises:
-        UserError: If a directory cannot be written to; or `workdir` holds something that is no run, a run and `resume`
-            is false, or a run with other settings.
+        UserError: If a directory cannot be written to, or `workdir` holds anything but a run to resume, so configured.
     """
 
     def __init__(self, name, config, workdir, export_dir, resume, family):
@@ -124,13 +123,12 @@ class Run:
             data: The data set: `train`, `validation` and `test`, which have lengths, `name`, `homepage` and `citation`.
             scores: Of the export, plain numbers by name.
             format_scores: Function that returns scores as text; the last line is the one that counts.
-            card: What else the model card says: `summary`, of which the first line counts, `signatures` and `limits`
-                (Markdown), `scored_on`, and any further plain values.
+            card: `summary` (its first line), `signatures` and `limits` (Markdown), `scored_on`, any other plain values.
             cross_validation: Scores in cross-validation, if there are any.
 
         Returns:
-            What `metrics.json` says: `test` (the scores), `history`, `best_epoch`, `parameters`, `seconds` of training,
-            `cross_validation` and `export`, the version folder.
+            The content of `metrics.json`: `test` (the scores), `history`, `best_epoch`, `parameters`, `seconds` of
+            training, `cross_validation` and `export`, the version folder.
         """
         metrics = {
             "test": scores,
