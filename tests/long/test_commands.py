@@ -43,7 +43,7 @@ def test_short_real_training_beats_a_stated_accuracy(command, tmp_path, monkeypa
     assert any((tmp_path / "run" / "logs").rglob("events.out.tfevents.*"))
     card = (version / "model_card.md").read_text()
     assert f"| scores on the test split | accuracy {metrics['test']['accuracy']:.4f}, " in card
-    assert "Name the clothes in Fashion-MNIST's pictures with a small convolutional network.\n" in card
+    assert "Classify Fashion-MNIST's images of clothes with a small convolutional network.\n" in card
     assert "| scored on | 10,000 examples |" in card
     assert "| seed | 0 |" in card
 
@@ -104,7 +104,9 @@ def test_killed_and_resumed_equals_unbroken(tmp_path, digits_data_dir, monkeypat
 
     monkeypatch.chdir(tmp_path)
     assert train.main(arguments[3:]) == 0
-    assert "This run is finished; its model is out/conv_classifier/2" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "This run is finished." in printed
+    assert "SavedModel: out/conv_classifier/2" in printed
     assert sorted(path.name for path in (tmp_path / "out" / "conv_classifier").iterdir()) == ["1", "2"]
 
 
