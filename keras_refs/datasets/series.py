@@ -30,7 +30,7 @@ class Windows(Examples):
 
     @property
     def iso_times(self):
-        """The times as strings, such as `2014-12-25T18:00`, `(examples,)`."""
+        """The times as ISO 8601 strings without seconds, `(examples,)`."""
         return _iso(self.times)
 
 
