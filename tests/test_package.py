@@ -107,6 +107,8 @@ def test_the_check_of_subpackages_finds_recipes_and_commands(statement, imported
 def test_every_builder_is_listed_and_found():
     assert keras_refs.list_models() == [
         "attention_seq2seq",
+        "bert_classifier",
+        "bert_encoder",
         "conv_classifier",
         "gan_discriminator",
         "gan_generator",
@@ -116,6 +118,8 @@ def test_every_builder_is_listed_and_found():
         "lstm_regressor",
         "mlp",
         "rnn_text_classifier",
+        "self_attention_classifier",
+        "self_attention_regressor",
         "simple_rnn_regressor",
     ]
     assert all(callable(getattr(keras_refs, name)) for name in keras_refs.list_models())

@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.test_listings import NOT_YET, ROWS
+from tests.test_listings import ROWS
 
-TESTS = {row[0]: row[-1].strip("`") for row in ROWS if row[0] not in NOT_YET}
+TESTS = {row[0]: row[-1].strip("`") for row in ROWS}
 MODELS, TESTS_OF_MODELS = "keras_refs/models", "tests/models"
 NO_INTERCEPT = (f"{MODELS}/linear.py", "        activation,\n", "        activation,\n        use_bias=False,\n")
 FAULTS = {
@@ -23,6 +23,12 @@ FAULTS = {
         f"{MODELS}/recurrent.py",
         "x = _recurrent(layers.SimpleRNN, x, units, dropout)\n    return _model(series, x, num_outputs, None, name)",
         "x = _recurrent(layers.SimpleRNN, x, units, dropout)\n    return _model(series, x, num_outputs, 'tanh', name)",
+    ),
+    # No step attends to another.
+    "A5": (
+        f"{MODELS}/transformer.py",
+        'x = x + _dropout(y, dropout, f"{name}_att',
+        'x = x + _dropout(query, dropout, f"{name}_att',
     ),
     # Training stops before convergence.
     "B1": (f"{TESTS_OF_MODELS}/test_linear.py", "steps=3000", "steps=100"),
@@ -62,6 +68,8 @@ FAULTS = {
     "E1": (f"{MODELS}/convnet.py", "        classifier_activation,\n", "        classifier_activation or 'relu',\n"),
     # Padding is read as the last step.
     "E2": (f"{MODELS}/recurrent.py", "mask_zero=True", "mask_zero=False"),
+    # There is no head.
+    "E3": (f"{MODELS}/bert.py", "keras.Model(encoder.input, head(x), name", "keras.Model(encoder.input, x, name"),
 }
 
 
