@@ -28,7 +28,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "calendars": ["Calendar", "is_date", "load_calendar", "parse_times"],
         "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
         "series": ["SeriesDataset", "SeriesEncoder", "Windows", "load_series"],
-        "texts": ["NgramTokens", "TextDataset", "Texts", "load_texts", "text_batches"],
+        "texts": [
+            "NgramChannels",
+            "NgramTokens",
+            "TextDataset",
+            "Texts",
+            "load_texts",
+            "text_batches",
+        ],
         "transcriptions": [
             "Symbols",
             "TranscriptionDataset",
@@ -37,7 +44,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "load_transcription_split",
             "load_transcriptions",
             "teacher_forcing",
+            "without_padding",
         ],
         "tables": ["Table", "TableDataset", "fit_scaler", "load_table", "standardize", "unstandardize"],
+        "wordpiece": ["WordPiece"],
     },
 )

@@ -17,6 +17,7 @@ PADDING, UNKNOWN = 0, 1
 # Bits of a Unicode code point: three fit into an int64.
 _BITS = 21
 _SPACE = ord(" ")
+_MULTIPLIER = 0x9E3779B97F4A7C15 - 2**64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +50,13 @@ class Texts(Examples):
             return [text[start : start + length] for start in starts if start == 0 or len(text) - start >= length // 2]
 
         return self._cut(cut)
+
+    def per_class(self, count, seed):
+        """Return `count` texts of each class, or all that there are, chosen by the seed."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        labels = self.labels[order]
+        chosen = np.concatenate([order[labels == label][:count] for label in np.unique(labels)])
+        return Texts(tuple(self.texts[index] for index in chosen), self.labels[chosen])
 
     def _cut(self, cut):
         """Return the parts of every text that a function of it returns, each with the class of its text."""
@@ -105,14 +113,73 @@ class NgramTokens:
 
         The texts are UTF-8 strings `(batch,)`; other bytes become U+FFFD. After the last character there is padding.
         """
-        codes = tf.strings.unicode_decode(texts, "UTF-8", errors="replace").to_tensor(-1, shape=[None, length])
-        codes = tf.cast(codes, tf.int64)
+        codes = _code_points(texts, length)
         ngrams = _join(tf.pad(codes, [[0, 0], [self.n - 1, 0]], constant_values=_SPACE), self.n)
         vocabulary = tf.constant(self.vocabulary)
         flat = tf.reshape(ngrams, [-1])
         index = tf.minimum(tf.searchsorted(vocabulary, flat), len(self.vocabulary) - 1)
         tokens = tf.where(tf.gather(vocabulary, index) == flat, index + 2, UNKNOWN)
         return tf.where(codes < 0, PADDING, tf.reshape(tokens, tf.shape(ngrams)))
+
+
+@dataclasses.dataclass(frozen=True)
+class NgramChannels:
+    """Turns texts into tokens, `n` per character: the n-grams of 1 to `n` characters that end with it.
+
+    Before the first character there are spaces. Token 0 is padding, 1 stands for n-grams that are not in the
+    vocabulary.
+
+    Attributes:
+        n: Tokens per character.
+        vocabulary: int64 array of 64-bit hashes of n-grams, in ascending order; the first stands for token 2.
+    """
+
+    n: int
+    vocabulary: np.ndarray
+
+    @classmethod
+    def of(cls, texts, n, size):
+        """Return the tokens of `size` different kinds, the most frequent n-grams of these texts and the first two."""
+        hashes = np.concatenate([cls._hashes(_code_points([text], len(text)), n).numpy().ravel() for text in texts])
+        values, counts = np.unique(hashes, return_counts=True)
+        # Of those that are equally frequent, the smallest hashes.
+        kept = np.argsort(-counts, kind="stable")[: size - 2]
+        return cls(n, np.sort(values[kept]))
+
+    @property
+    def size(self):
+        """Number of different tokens, padding and the unknown token included."""
+        return len(self.vocabulary) + 2
+
+    def encode(self, texts, length):
+        """Return the int32 tokens `(batch, length, n)` of the first `length` characters of texts, also within a graph.
+
+        The texts are UTF-8 strings `(batch,)`; other bytes become U+FFFD. After the last character there is padding.
+        """
+        codes = _code_points(texts, length)
+        hashes, vocabulary = self._hashes(codes, self.n), tf.constant(self.vocabulary)
+        flat = tf.reshape(hashes, [-1])
+        place = tf.minimum(tf.searchsorted(vocabulary, flat), len(self.vocabulary) - 1)
+        tokens = tf.where(tf.gather(vocabulary, place) == flat, place + 2, UNKNOWN)
+        return tf.where(codes[..., tf.newaxis] < 0, PADDING, tf.reshape(tokens, tf.shape(hashes)))
+
+    @staticmethod
+    def _hashes(codes, n):
+        """Return the int64 hashes `(batch, length, n)` of the n-grams that end with each of the code points."""
+        length = codes.shape[1]
+        padded = tf.pad(codes, [[0, 0], [n - 1, 0]], constant_values=_SPACE)
+        hashes, ngram = [], tf.zeros_like(codes)
+        for first in range(n - 1, -1, -1):
+            # A polynomial of the code points; what overflows an int64 is cut off, everywhere in the same way.
+            ngram = ngram * _MULTIPLIER + padded[:, first : first + length] + 1
+            hashes.append(ngram)
+        return tf.stack(hashes, axis=-1)
+
+
+def _code_points(texts, length):
+    """Return the int64 code points `(batch, length)` of the first characters of texts, -1 after the last one."""
+    codes = tf.strings.unicode_decode(texts, "UTF-8", errors="replace").to_tensor(-1, shape=[None, length])
+    return tf.cast(codes, tf.int64)
 
 
 def _join(codes, n):
@@ -126,7 +193,7 @@ class TextDataset(Dataset):
     """`Texts` by split, and what their metadata say of them; `tokens` is what a network reads them as, once chosen."""
 
     class_names: tuple[str, ...]
-    tokens: NgramTokens | None = None
+    tokens: NgramTokens | NgramChannels | None = None
 
 
 def load_texts(dataset, data_dir=None, train_split="train", validation_split="validation", test_split="test"):
@@ -151,8 +218,9 @@ def text_batches(tokens, labels, batch_size, seed, first_step, last_step, shorte
 
     So a network meets during training what users' texts have. A text keeps a number of tokens that is drawn uniformly
     from `shortest` to all of them, and each becomes the unknown one with the probability `token_dropout`, in [0, 1).
-    Other arguments are those of `shuffled_batches`. `tokens` are int32 `(examples, length)`, 0 for padding, `labels`
-    integers `(examples,)`; a batch has the same of `batch_size` examples.
+    Other arguments are those of `shuffled_batches`. `tokens` are int32 `(examples, length)` or, with several at each
+    step, `(examples, length, channels)`, 0 for padding, `labels` integers `(examples,)`; a batch has the same of
+    `batch_size` examples.
     """
     length = tokens.shape[1]
 
@@ -162,6 +230,7 @@ def text_batches(tokens, labels, batch_size, seed, first_step, last_step, shorte
         lengths = tf.random.stateless_uniform([shape[0], 1], length_seed, shortest, length + 1, tf.int32)
         dropped = tf.random.stateless_uniform(shape, dropout_seed) < token_dropout
         tokens = tf.where(dropped & (tokens != PADDING), UNKNOWN, tokens)
-        return tf.where(tf.range(length) < lengths, tokens, PADDING), labels
+        kept = tf.reshape(tf.range(length) < lengths, [-1, length] + [1] * (tokens.shape.rank - 2))
+        return tf.where(kept, tokens, PADDING), labels
 
     return shuffled_batches((tokens, labels), batch_size, seed, first_step, last_step, vary)

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
@@ -163,10 +162,12 @@ def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
 
     As with `shuffled_batches`, whose arguments these are, an epoch leaves out what does not fill a batch. Examples are
     sorted by length, those of equal length in random order, and the batches shuffled. The arrays are tokens `(examples,
-    steps)`, padded at the end; the length in the last one counts first. `prepare` is a function of the batches alone.
+    steps)`, padded at the end, of which the length in the last one counts first; or they have one axis, as labels do.
+    `prepare` is a function of the batches alone.
     """
     tensors = tuple(map(tf.constant, arrays))
-    lengths = [tf.constant(np.count_nonzero(array != PADDING, axis=1), tf.int32) for array in arrays]
+    sequences = [tensor for tensor in tensors if tensor.shape.rank > 1]
+    lengths = [tf.math.count_nonzero(tokens, axis=1, dtype=tf.int32) for tokens in sequences]
     examples = len(arrays[0])
     steps_per_epoch = examples // batch_size
 
@@ -179,15 +180,18 @@ def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
         return tf.data.Dataset.from_tensor_slices(tf.gather(batches, order_of_batches))
 
     def batch(order):
-        batches = tuple(
-            tf.gather(tensor, order)[:, : tf.reduce_max(tf.gather(length, order))]
-            for tensor, length in zip(tensors, lengths, strict=True)
-        )
+        batches = [tf.gather(tensor, order) for tensor in tensors]
+        batches = [without_padding(batch) if batch.shape.rank > 1 else batch for batch in batches]
         return prepare(*batches) if prepare else batches
 
     epochs = tf.data.Dataset.range(first_step // steps_per_epoch, -(-last_step // steps_per_epoch))
     batches = epochs.flat_map(batches_of).skip(first_step % steps_per_epoch).take(last_step - first_step)
     return without_autotune(batches.map(batch).prefetch(4))
+
+
+def without_padding(tokens):
+    """Return tokens `(batch, steps)` up to the end of the longest sequence, without the padding that none needs."""
+    return tokens[:, : tf.reduce_max(tf.math.count_nonzero(tokens, axis=1))]
 
 
 def _read(builder, keys, split, simplify):

@@ -100,6 +100,35 @@ def test_udhr_takes_paragraphs_of_preamble_and_articles(source, examples):
     }
 
 
+def test_spam_assassin_keeps_threads_together_and_drops_duplicates(source, examples):
+    # By the SHA-256 of their letters modulo 100 "a question" (58) is for training, with its reply, "lunch" (12) for
+    # validation, "offer" (5) for the test. The last text has no letters.
+    mails_of = {
+        "easy-ham-1": {
+            "1": ("a question", "how does one write a builder"),
+            "2": ("Re: a question", "as the others are"),
+        },
+        "easy-ham-2": {"3": ("a question", "how does one write a builder!")},
+        "hard-ham-1": {"1": ("lunch", "see you at six")},
+        "spam-1": {"4": ("offer", "buy this now at http://offer.com/1 or mail us@offer.com")},
+        "spam-2": {"5": ("1", "$2")},
+    }
+    for folder, mails in mails_of.items():
+        (source / "data" / folder).mkdir(parents=True)
+        for name, (subject, body) in mails.items():
+            (source / "data" / folder / f"{name}.txt").write_text(f"From: a@b.org\nSubject: {subject}\n\n{body}\n")
+            (source / "data" / folder / f"{name}.json").write_text("{}")
+    found = {
+        split: {(example["text"].decode(), int(example["label"])) for example in split_examples}
+        for split, split_examples in examples("spam_assassin").items()
+    }
+    assert found == {
+        "train": {("a question\nhow does one write a builder", 0), ("Re: a question\nas the others are", 0)},
+        "validation": {("lunch\nsee you at six", 0)},
+        "test": {("offer\nbuy this now at <url> or mail <email>", 1)},
+    }
+
+
 def test_cmudict_takes_words_of_letters_with_all_their_pronunciations(source, examples):
     # By their SHA-256 modulo 100 "eat" (37) is for training, "come" (13) for validation, "read" (5) for the test.
     lines = ["'bout B AW1 T", "a. EY1", "eat IY1 T", "come K AH1 M", "read R EH1 D", "read(2) R IY1 D # comment"]

@@ -15,6 +15,7 @@ EXAMPLES = {
     "diabetes": {"train": 442},
     "hourly_electricity": {"train": 21_043, "test": 5_261},
     "nyse": {"train": 4_281, "test": 1_770},
+    "spam_assassin": {"train": 4_481, "validation": 668, "test": 637},
     "udhr_languages": {"train": 1_733, "validation": 280, "test": 360},
 }
 FEATURES = {
@@ -23,6 +24,7 @@ FEATURES = {
     "diabetes": {"features": ((10,), "float32"), "target": ((), "float32")},
     "hourly_electricity": {"time": ((), "object"), "load": ((), "float32")},
     "nyse": {"date": ((), "object"), "day_of_week": ((), "int64"), "values": ((3,), "float32")},
+    "spam_assassin": {"text": ((), "object"), "label": ((), "int64")},
     "udhr_languages": {"text": ((), "object"), "label": ((), "int64"), "article": ((), "int32")},
 }
 LICENCES = {
@@ -31,6 +33,7 @@ LICENCES = {
     "diabetes": ["BSD 3-Clause License"],
     "hourly_electricity": ["creativecommons.org/licenses/by/4.0", "LinkedIn Corporation"],
     "nyse": ["Redistribution and use in source and binary forms"],
+    "spam_assassin": ["Creative Commons Zero v1.0 Universal", "Open Data Commons Public Domain Dedication"],
     "udhr_languages": ["Permission is hereby granted"],
 }
 each_name = pytest.mark.parametrize("name", EXAMPLES)
@@ -88,6 +91,7 @@ def test_prepared_form_says_what_the_builder_says(name):
 def test_class_names():
     assert info("breast_cancer").features["label"].names == ["malignant", "benign"]
     assert info("nyse").features["day_of_week"].names == ["mon", "tues", "wed", "thur", "fri"]
+    assert info("spam_assassin").features["label"].names == ["ham", "spam"]
     languages = info("udhr_languages").features["label"].names
     assert len(set(languages)) == 40
     assert languages == sorted(languages)

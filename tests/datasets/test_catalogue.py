@@ -14,6 +14,7 @@ def test_bundled_data_come_from_the_package():
         "fashion_mnist",
         "hourly_electricity",
         "nyse",
+        "spam_assassin",
         "udhr_languages",
     ]
     assert catalogue.data_dir_of("fashion_mnist") == str(catalogue.BUNDLED_DATA_DIR)

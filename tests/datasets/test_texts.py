@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_refs import datasets, settings
 from keras_refs.datasets.texts import PADDING, UNKNOWN, text_batches
@@ -97,3 +98,67 @@ def test_languages_are_split_by_article():
     assert len(data.class_names) == 40
     assert [len(part) for part in (data.train, data.validation, data.test)] == [1733, 280, 360]
     assert not set(data.train.texts) & set(data.test.texts)
+
+
+CHANNELS = datasets.NgramChannels.of(["ab ab", "b"], n=3, size=100)
+
+
+def test_channels_are_the_ngrams_that_end_with_each_character():
+    tokens = CHANNELS.encode(["ab", "xab"], length=4).numpy()
+    assert tokens.shape == (2, 4, 3)
+    assert tokens.dtype == np.int32
+    # Padding at the end, in all channels.
+    assert not tokens[0, 2:].any()
+    assert not tokens[1, 3:].any()
+    assert tokens[:, :2].all()
+    # A character is the same token wherever it stands; longer n-grams depend on what is before.
+    assert tokens[0, 0, 0] == tokens[1, 1, 0]
+    assert tokens[0, 1, 1] == tokens[1, 2, 1]
+    assert tokens[0, 1, 2] != tokens[1, 2, 2]
+    # What no text has is unknown: x, the n-grams with it, and nothing else.
+    assert (tokens[1] == 1).tolist() == [[True] * 3, [False, True, True], [False, False, True], [False] * 3]
+
+
+def test_channels_keep_the_most_frequent_ngrams():
+    every = CHANNELS.vocabulary
+    # a, b, space; " a", "ab", "b ", " b"; "  a", " ab", "ab ", "b a", "  b".
+    assert len(every) == 12
+    assert CHANNELS.size == 14
+    few = datasets.NgramChannels.of(["ab ab", "b"], n=3, size=3)
+    assert few.vocabulary[0] == CHANNELS.vocabulary[CHANNELS.encode(["b"], 1).numpy()[0, 0, 0] - 2]
+    assert few.encode(["ab"], 2).numpy()[..., 0].tolist() == [[1, 2]]
+
+
+def test_channels_are_the_same_within_a_graph_and_take_any_text():
+    texts = ["ab", "", "\N{GRINNING FACE}\N{CJK UNIFIED IDEOGRAPH-4E2D}", b"\xffab", "ab " * 100]
+    eager = CHANNELS.encode(texts, 5)
+    graph = tf.function(lambda strings: CHANNELS.encode(strings, 5))(tf.constant(texts))
+    np.testing.assert_array_equal(graph, eager)
+    assert not eager.numpy()[1].any()
+    assert CHANNELS.encode(tf.constant([], tf.string), 5).shape == (0, 5, 3)
+
+
+def test_batches_of_several_channels_are_cut_and_dropped_alike():
+    tokens = np.full((8, 10, 3), 7, "int32")
+    tokens[:, 8:] = 0
+    (batch, labels), *_ = datasets.text_batches(tokens, np.arange(8), 8, 0, 0, 1, shortest=3, token_dropout=0.5)
+    batch = batch.numpy()
+    assert set(np.unique(batch)) == {0, 1, 7}
+    is_token = batch != 0
+    # The same length in all channels, but each token is dropped by itself.
+    assert (is_token == is_token[..., :1]).all()
+    lengths = is_token[..., 0].sum(axis=1)
+    assert (lengths >= 3).all()
+    assert lengths.max() <= 8
+    assert len(set(lengths)) > 1
+    assert (batch == 1).any(axis=-1).sum() > (batch == 1).all(axis=-1).sum()
+    assert sorted(labels.numpy()) == list(range(8))
+
+
+def test_takes_some_texts_of_each_class():
+    texts = datasets.Texts(tuple("abcdefgh"), np.array([0, 0, 0, 0, 0, 1, 1, 2]))
+    few = texts.per_class(2, seed=0)
+    assert np.bincount(few.labels).tolist() == [2, 2, 1]
+    assert all(texts.labels["abcdefgh".index(text)] == label for text, label in zip(few.texts, few.labels, strict=True))
+    assert few.texts == texts.per_class(2, seed=0).texts
+    assert any(few.texts != texts.per_class(2, seed=seed).texts for seed in range(1, 5))

@@ -134,3 +134,10 @@ def test_buckets_come_in_any_order(arrays):
     """Not short ones first: the steps of an epoch should not drift."""
     longest = [batch[1].shape[1] for batch in bucketed(arrays, 0, 1003 // 16)]
     assert abs(np.corrcoef(longest, range(len(longest)))[0, 1]) < 0.5
+
+
+def test_labels_go_with_their_sequences(arrays):
+    tokens, labels = arrays[0], arrays[0][:, 0] // 100
+    for batch, batch_labels in bucketed((tokens, labels), 0, 20):
+        np.testing.assert_array_equal(batch[:, 0] // 100, batch_labels)
+        assert batch.shape == (16, np.count_nonzero(tokens[batch_labels], axis=1).max())

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,7 +9,7 @@ from keras_refs.recipes import adding_problem
 from tests import checks
 
 CONFIG = settings.override(
-    adding_problem.Config(), length=6, units=24, epochs=12, examples_per_epoch=3200, learning_rate=0.02
+    adding_problem.Config(), length=6, units=24, epochs=16, examples_per_epoch=3200, learning_rate=0.02
 )
 
 
@@ -26,13 +28,14 @@ def metrics(workdir):
     return adding_problem.train_and_evaluate(CONFIG, workdir, workdir.parent / "models")
 
 
-def test_both_networks_add_over_a_short_time(metrics, workdir):
+def test_all_networks_add_over_a_short_time(metrics, workdir):
     mse = metrics["test"]["mse"]
     assert mse["always 1"] == pytest.approx(1 / 6, rel=0.1)
+    assert mse["self_attention"] < 0.01
     assert mse["lstm"] < 0.01
     assert mse["simple_rnn"] < 0.03
     assert {path.name for path in (workdir / "figures").iterdir()} == {"memory.png"}
-    assert {"lstm_loss", "val_simple_rnn_loss"} < set(metrics["history"][0])
+    assert {"lstm_loss", "val_self_attention_loss", "val_simple_rnn_loss"} < set(metrics["history"][0])
     assert adding_problem.evaluate(metrics["export"], CONFIG) == metrics["test"]
 
 
@@ -46,7 +49,7 @@ def test_export_takes_sequences_of_any_length_in_a_clean_process(metrics, data, 
     assert export.SavedFunction(metrics["export"]).predict(sequence=np.zeros((1, 9, 2)))["lstm"].shape == (1, 1)
 
 
-def test_the_export_is_read_back_with_both_networks(metrics, data):
+def test_the_export_is_read_back_with_all_networks(metrics, data):
     network = export.load_model(metrics["export"])
     names = [name for name, _ in export.named_weights(network)]
     assert len(set(names)) == len(names) == len(network.trainable_variables)
@@ -56,7 +59,7 @@ def test_the_export_is_read_back_with_both_networks(metrics, data):
         np.testing.assert_allclose(values, outputs[name], atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "other"), [("lstm", "simple_rnn"), ("simple_rnn", "lstm")])
+@pytest.mark.parametrize(("name", "other"), list(itertools.permutations(adding_problem.NETWORKS, 2)))
 def test_one_loss_does_not_train_the_other_network(name, other, data):
     model = adding_problem.build(CONFIG, data)
     inputs, sums = data.test.sequences[:8], data.test.sums[:8]
@@ -80,7 +83,8 @@ def test_explains_by_the_values_that_are_marked(metrics, data, tmp_path, monkeyp
     adding_problem.explain(metrics["export"], CONFIG, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["marked_values.png"]
     # The sum changes as much as each of the marked values, and not with the others.
-    np.testing.assert_array_equal(drawn["lstm"] > 0.5, drawn["marks"] == 1)
+    for name in ("lstm", "self_attention"):
+        np.testing.assert_array_equal(drawn[name] > 0.5, drawn["marks"] == 1)
 
 
 def test_other_data_are_refused(metrics, capsys):

@@ -1,0 +1,1 @@
+"""Is this mail spam? The public mail corpus of SpamAssassin."""
