@@ -51,6 +51,10 @@ class Texts(Examples):
 
         return self._cut(cut)
 
+    def beginnings(self, length):
+        """Return the first `length` characters of every text."""
+        return Texts(tuple(text[:length] for text in self.texts), self.labels)
+
     def per_class(self, count, seed):
         """Return `count` texts of each class, or all that there are, chosen by the seed."""
         order = np.random.default_rng(seed).permutation(len(self))

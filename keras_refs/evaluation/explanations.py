@@ -74,11 +74,11 @@ def save_influence(influence, names, label, path):
         axes.figure.colorbar(image, ax=panels, label=label)
 
 
-def save_characters(texts, titles, strengths, path):
+def save_characters(texts, titles, strengths, label, path):
     """Draw texts, one per row, with every character coloured by its attribution, relative to the maximum of its text.
 
     Each text has a title, such as the predicted class, and in `strengths` an array with a non-negative attribution for
-    each of its characters.
+    each of its characters; `label` says what that is.
     """
     width = max(map(len, texts))
     fractions = np.full((len(texts), width), np.nan)
@@ -91,7 +91,7 @@ def save_characters(texts, titles, strengths, path):
         image = axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         axes.set(xticks=[], yticks=range(len(texts)), yticklabels=titles)
         axes.spines[:].set_visible(False)
-        axes.figure.colorbar(image, ax=axes, label="gradient norm, relative\nto the text's maximum", fraction=0.03)
+        axes.figure.colorbar(image, ax=axes, label=f"{label}, relative\nto the text's maximum", fraction=0.03)
 
 
 def save_marked_values(values, marks, gradients, path):

@@ -5,6 +5,7 @@ from keras import layers, ops
 
 from keras_refs.models import arguments, heads
 
+POOLING = ("class_token", "mean")
 BERT_SIZES = {
     "tiny": {"hidden_dim": 128, "blocks": 2, "num_heads": 2, "feed_forward_dim": 512},
     "mini": {"hidden_dim": 256, "blocks": 4, "num_heads": 4, "feed_forward_dim": 1024},
@@ -90,11 +91,15 @@ def bert_classifier(
     feed_forward_dim=3_072,
     max_steps=512,
     num_segments=2,
+    pooling="class_token",
     dropout=0.1,
     classifier_activation="auto",
     name="bert_classifier",
 ):
-    """Build a text classifier: `bert_encoder`, and p = softmax(dropout(pooled) W + b).
+    """Build a text classifier: `bert_encoder`, and p = softmax(dropout(x) W + b).
+
+    Here x is what the pooler makes of the first step, `[CLS]`, or the mean of the hidden states of all steps that are
+    no padding, which a sentence encoder such as all-MiniLM-L6-v2 was trained to have.
 
     Inputs: those of `bert_encoder`. Output: `(batch, num_classes)`, class probabilities, in the dtype of the variables
     (float32 under a mixed-precision policy). Padding does not change it. The layers before the head have the names of
@@ -109,6 +114,7 @@ def bert_classifier(
         feed_forward_dim: Width of the hidden layer after the attention of each block.
         max_steps: The largest number of steps.
         num_segments: Number of segments.
+        pooling: `"class_token"`, or `"mean"`, which leaves the pooler out.
         dropout: Dropout rate, in [0, 1), also before the head.
         classifier_activation: `"auto"` for softmax (sigmoid if `num_classes` is 1), `"softmax"` for two classes or
             more, `"sigmoid"`, or `None` for logits.
@@ -133,10 +139,15 @@ def bert_classifier(
     arguments.check_integer("num_classes", num_classes, minimum=1)
     choices = ("auto", "softmax", "sigmoid", None)
     arguments.check_output_activation("classifier_activation", classifier_activation, choices, num_classes=num_classes)
+    arguments.check_choice("pooling", pooling, POOLING)
     encoder = bert_encoder(
         vocabulary_size, hidden_dim, blocks, num_heads, feed_forward_dim, max_steps, num_segments, dropout
     )
-    x = layers.Dropout(dropout, name="dropout")(encoder.output["pooled"])
+    if pooling == "mean":
+        x = heads.masked_mean(encoder.output["hidden_states"], ops.not_equal(encoder.input["tokens"], 0))
+    else:
+        x = encoder.output["pooled"]
+    x = layers.Dropout(dropout, name="dropout")(x)
     if classifier_activation == "auto":
         classifier_activation = heads.probabilities(num_classes)
     head = _dense(num_classes, classifier_activation, "classifier", dtype=heads.full_precision())

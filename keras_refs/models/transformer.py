@@ -203,7 +203,7 @@ def _encode(x, mask, num_heads, feed_forward_dim, blocks, positions, max_steps, 
         x, weights = _block(x, mask, num_heads, feed_forward_dim, causal, dropout, only_first, f"block{number}")
         attention[f"block{number}_attention"] = weights
     x = layers.LayerNormalization(dtype=heads.full_precision(), name="final_normalization")(x)
-    return x[:, 0] if pooling == "class_token" else _masked_mean(x, mask), attention
+    return x[:, 0] if pooling == "class_token" else heads.masked_mean(x, mask), attention
 
 
 def _block(x, mask, num_heads, feed_forward_dim, causal, dropout, only_first, name):
@@ -233,11 +233,6 @@ def _positions(mask, width, kind, max_steps):
     frequencies = ops.convert_to_numpy(10_000.0 ** -ops.linspace(0.0, 1.0, width // 2, endpoint=False))
     angles = ops.expand_dims(ops.cast(steps, "float32"), -1) * frequencies
     return ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
-
-
-def _masked_mean(x, mask):
-    mask = ops.expand_dims(ops.cast(mask, x.dtype), -1)
-    return ops.sum(x * mask, axis=1) / ops.maximum(ops.sum(mask, axis=1), 1)
 
 
 def _dropout(x, rate, name):

@@ -35,6 +35,7 @@ NAMES = (
     "lstm_regressor",
     "mlp",
     "rnn_text_classifier",
+    "self_attention_classifier",
     "simple_rnn_regressor",
 )
 

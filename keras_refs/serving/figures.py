@@ -22,6 +22,17 @@ def draw_attention(source, target, weights):
     return figure
 
 
+def draw_characters(text, weights):
+    """Return a figure of the attention weight of each character of a text, of as many as there are weights."""
+    characters = text[: len(weights)]
+    figure = Figure(figsize=(9, 2.5), layout="constrained")
+    axes = figure.subplots()
+    axes.bar(range(len(characters)), weights[: len(characters)])
+    axes.set_xticks(range(len(characters)), characters, family="monospace")
+    axes.set(title="Attention weights")
+    return figure
+
+
 def draw_forecast(series, forecast, start, card):
     """Return a figure of a forecast, and of the past of the same column where the model card tells which that is.
 

@@ -55,6 +55,8 @@ def _panel(name, repository, predict):
     card = export.read_model_card(servable.folder)
     if "encoded_images" in servable.names and "probabilities" in outputs:
         request = _image_panel(predict, card)
+    elif "probabilities" in outputs and list(inputs) == ["texts"]:
+        request = _text_classifier_panel(predict, examples, card, "attention" in servable.names)
     elif "attention" in outputs:
         request = _text_panel(predict, next(iter(inputs)), examples)
     elif "latents" in inputs and "sample" in servable.names:
@@ -111,6 +113,27 @@ def _image_panel(predict, card):
         return dict(zip(labels, probabilities, strict=True)), line
 
     return [button.click], classify, [editor, invert], [bars]
+
+
+def _text_classifier_panel(predict, examples, card, has_attention):
+    class_names = card.get("test", {}).get("per_class")
+    text = gr.Textbox(examples.get("texts", ["hello"])[0], label="Text", elem_id="text", interactive=True)
+    button = gr.Button("Classify", variant="primary")
+    with gr.Row():
+        bars = gr.Label(label="Classes", num_top_classes=10, elem_id="classes")
+        attention = gr.Plot(show_label=False, elem_id="attention", visible=has_attention)
+
+    def classify(string):
+        response, line = predict({"inputs": {"texts": [string]}})
+        (probabilities,) = response["outputs"]["probabilities"]
+        labels = class_names or map(str, range(len(probabilities)))
+        figure = None
+        if has_attention:
+            (weights,) = predict({"signature_name": "attention", "inputs": {"texts": [string]}})[0]["outputs"]
+            figure = figures.draw_characters(string, weights)
+        return dict(zip(labels, probabilities, strict=True)), figure, line
+
+    return [button.click, text.submit], classify, [text], [bars, attention]
 
 
 def _text_panel(predict, key, examples):

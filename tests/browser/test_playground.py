@@ -22,7 +22,10 @@ from tests.conftest import REPOSITORY
 from tests.serving import models
 from tests.serving.servers import listening, wait_until
 
-COMMITTED = ["conv_classifier", "g2p", "gan", "linear_regression", "lstm_regressor", "simple_rnn_regressor"]
+COMMITTED = [
+    *("conv_classifier", "g2p", "gan", "linear_regression", "lstm_regressor"),
+    *("rnn_text_classifier", "self_attention_classifier", "simple_rnn_regressor"),
+]
 MODELS = sorted([*COMMITTED, "without_card"])
 CHROMIUM = (
     "--headless",
@@ -153,6 +156,23 @@ def test_a_word_is_pronounced_and_its_attention_drawn(page):
     if path := os.environ.get("SCREENSHOT"):
         page.browser.save_screenshot(path)
     assert page.send_command()["outputs"]["phonemes"] == ["Z AY L AH F OW N"]
+
+
+def test_a_text_is_classified_and_its_attention_drawn(page):
+    page.choose("self_attention_classifier")
+    field = page.find("#text textarea, #text input")
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys("Alle Menschen sind frei", Keys.ENTER)
+    wait_until(lambda: "German" in page.text("#classes"))
+    assert page.find("#attention img").size["width"] > 200
+    assert page.send_command()["outputs"]["class_name"][0].startswith("German")
+
+
+def test_a_text_is_classified_without_attention(page):
+    page.choose("rnn_text_classifier")
+    page.press("Classify")
+    wait_until(lambda: "%" in page.text("#classes"))
+    assert page.send_command()["outputs"]["class_name"][0] in page.text("#classes")
 
 
 def test_a_drawn_image_is_classified(page):

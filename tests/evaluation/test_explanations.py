@@ -36,12 +36,15 @@ def test_influence_counts_the_window_back_from_the_first_forecast(figures, texts
 
 def test_characters_are_coloured_relative_to_their_own_text(figures, texts, tmp_path):
     strengths = [np.array([1.0, 2, 4]), np.array([3.0, 0])]
-    evaluation.save_characters(["cat", "ba"], ["English 99%", "none"], strengths, tmp_path / "characters.png")
-    axes, _ = figures[0].axes
+    evaluation.save_characters(
+        ["cat", "ba"], ["English 99%", "none"], strengths, "gradient", tmp_path / "characters.png"
+    )
+    axes, bar = figures[0].axes
     np.testing.assert_allclose(axes.images[0].get_array().filled(-1), [[0.25, 0.5, 1], [1, 0, -1]])
     cells = {(1, 1): "a", (2, 0): "t", (0, 0): "c", (1, 0): "a", (0, 1): "b"}
     assert {text.get_position(): text.get_text() for text in axes.texts} == cells
     assert texts(axes.get_yticklabels()) == ["English 99%", "none"]
+    assert bar.get_ylabel().startswith("gradient, relative")
 
 
 def test_marked_values_have_a_gradient_for_each_network(figures, texts, tmp_path):

@@ -88,7 +88,7 @@ def test_explains_texts_of_the_users_own_without_a_data_set(metrics, saved, tmp_
     config = settings.override(CONFIG, dataset="nothing")
     rnn_text_classifier.explain(metrics["export"], config, tmp_path, texts=("A text that is cut", "Zwei"))
     assert [path.name for path in tmp_path.iterdir()] == ["characters.png"]
-    ((texts, titles, strengths, _),) = drawn
+    ((texts, titles, strengths, *_),) = drawn
     assert texts == ["A text that is c", "Zwei"]
     outputs = saved.predict(texts=texts)
     for title, name in zip(titles, outputs["class_name"], strict=True):

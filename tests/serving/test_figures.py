@@ -38,3 +38,11 @@ def test_attention_of_words_and_of_characters():
         assert [label.get_text() for label in axes.get_yticklabels()] == symbols
         assert [label.get_text() for label in axes.get_xticklabels()] == list("rough")
         assert axes.images[0].get_array().shape == (len(symbols), 5)
+
+
+def test_attention_of_the_characters_that_are_read():
+    (axes,) = figures.draw_characters("a text", [0.5, 0.25, 0.25]).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == list("a t")
+    assert [bar.get_height() for bar in axes.patches] == [0.5, 0.25, 0.25]
+    (axes,) = figures.draw_characters("ab", [0.5, 0.5, 0.0]).axes
+    assert len(axes.patches) == 2
