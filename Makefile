@@ -3,7 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = PIP_CONSTRAINT='$(CURDIR)/constraints.txt' $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 # Groups of tests that need more than the others: the extras of each.
-GROUPS := browser cluster interop notebooks parity
+GROUPS := bert browser cluster interop notebooks parity
+EXTRAS_bert := bert,parity
 EXTRAS_browser := playground,browser
 EXTRAS_cluster := ray
 EXTRAS_docs := docs
@@ -11,7 +12,7 @@ EXTRAS_interop := interop
 EXTRAS_notebooks := notebooks
 OPTIONS_interop := --numprocesses 2
 OPTIONS_notebooks := --numprocesses 2
-EXTRAS_parity := parity
+EXTRAS_parity := bert,parity
 
 .PHONY: train test long docs lint clean $(GROUPS)
 
@@ -26,8 +27,9 @@ test: .venv/ready
 long: .venv/ready
 	$(BIN)/python -m pytest --numprocesses 2 tests/long
 
-# browser: the page to try models on, in Debian's Chromium. cluster: servers on Ray, one of them killed. interop: exports
-# in programs that are not ours. notebooks: from their first cell to the last. parity: the same weights in PyTorch.
+# bert: a trained BERT, whose weights it fetches, and its exports. browser: the page to try models on, in Debian's
+# Chromium. cluster: servers on Ray, one of them killed. interop: exports in programs that are not ours. notebooks: from
+# their first cell to the last. parity: the same weights in PyTorch, builders on other backends.
 $(GROUPS): %: .venv/%
 	$(BIN)/python -m pytest $(OPTIONS_$@) tests/$@
 

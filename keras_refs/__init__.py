@@ -17,7 +17,7 @@ from keras_refs import models
 # Attributes load on first use: `import keras_refs` must not cost the seconds that TensorFlow takes.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "decoding", "evaluation", "export", "recipes", "training"],
+    submodules=["datasets", "decoding", "evaluation", "export", "pretrained", "recipes", "training"],
     submod_attrs={"models": models.__all__},
 )
 __all__ += ["build", "list_models", "models"]

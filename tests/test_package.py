@@ -57,7 +57,9 @@ def imports_among(source, forbidden):
 
 ALLOWED_IN_MODELS = ("keras", "keras_refs.models", "lazy_loader", *sys.stdlib_module_names)
 FORBIDDEN_IN_SUBPACKAGES = [
-    f"keras_refs.{name}" for name in ("recipes", "train", "evaluate", "explain", "serve", "commands")
+    f"keras_refs.{path.stem}"
+    for path in [PACKAGE / "recipes", PACKAGE / "commands.py", *PACKAGE.glob("*.py")]
+    if path.stem in ("recipes", "commands") or "def main(" in path.read_text()
 ]
 SUBPACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 

@@ -7,13 +7,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_refs.errors import UserError, first_line
+from keras_refs.export import quantization
 from keras_refs.export.version import write_warm_up
 
 ARCHITECTURE = Path("assets.extra") / "model.json"
 """Keras's description of the layers, in a folder that servers leave alone."""
 
 
-def write_saved_model(folder, network, signatures, examples, half_precision=False):
+def write_saved_model(folder, network, signatures, examples, half_precision=False, int8=False):
     """Write a SavedModel, from which `load_model` reads the network back.
 
     Args:
@@ -22,17 +23,20 @@ def write_saved_model(folder, network, signatures, examples, half_precision=Fals
         signatures: By name a function that returns a dictionary, and its inputs, a list of named `tf.TensorSpec`.
         examples: By the name of the signature inputs by name, for the warm-up requests.
         half_precision: Whether the weights are stored as float16; the signatures compute in float32 all the same.
+        int8: Whether matrices are stored as int8, with scales for rows and columns, and other weights as they are; the
+            signatures compute in float32 all the same.
     """
     weights = dict(named_weights(network))
-    stored = {name: _halved(weight) if half_precision else weight.value for name, weight in weights.items()}
+    store = _quantized if int8 else _halved if half_precision else _unchanged
+    stored = {name: store(weight) for name, weight in weights.items()}
 
     def with_stored_weights(function):
         def call(*inputs):
-            values = [tf.cast(stored[name], weight.dtype) for name, weight in weights.items()]
+            values = [_value(stored[name], weight.dtype) for name, weight in weights.items()]
             with keras.StatelessScope(state_mapping=list(zip(weights.values(), values, strict=True))):
                 return function(*inputs)
 
-        return call if half_precision else function
+        return function if store is _unchanged else call
 
     # Plain TensorFlow: the weights are stored under the names that they have in this dictionary.
     module = tf.Module()
@@ -49,9 +53,23 @@ def write_saved_model(folder, network, signatures, examples, half_precision=Fals
     write_warm_up(folder, network.name, examples)
 
 
+def _unchanged(weight):
+    return weight.value
+
+
 def _halved(weight):
     is_real = weight.dtype.startswith("float")
     return tf.Variable(tf.cast(weight.value, tf.float16) if is_real else weight.value)
+
+
+def _quantized(weight):
+    if len(weight.shape) < 2 or not weight.dtype.startswith("float"):
+        return weight.value
+    return {name: tf.Variable(part) for name, part in quantization.quantize(weight.numpy()).items()}
+
+
+def _value(stored, dtype):
+    return tf.cast(quantization.dequantize(**stored) if isinstance(stored, dict) else stored, dtype)
 
 
 def named_weights(model, prefix=""):

@@ -54,7 +54,8 @@ def test_names_of_weights_are_those_of_the_layers_and_parts():
 
 @pytest.mark.parametrize("name", [name for name in models.__all__ if name != "gan_discriminator"])
 def test_names_of_weights_are_unique_in_every_builder(name):
-    model = getattr(models, name)()
+    small = {"vocabulary_size": 9, **models.BERT_SIZES["tiny"]} if name.startswith("bert") else {}
+    model = getattr(models, name)(**small)
     names = [name for name, _ in export.named_weights(model)]
     assert len(set(names)) == len(names) == len(model.weights)
 
@@ -101,3 +102,21 @@ def test_what_cannot_be_read_back_gets_a_sentence(damage, tmp_path):
     with pytest.raises(UserError, match="cannot be read back as a Keras model: ") as raised:
         export.load_model(tmp_path)
     assert "\n" not in str(raised.value)
+
+
+def test_int8_weights_come_back_as_they_are_computed_with(tmp_path):
+    rng = np.random.default_rng(0)
+    model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(128, "relu"), keras.layers.Dense(4)], name="two")
+    for variable in model.weights:
+        variable.assign(rng.normal(size=variable.shape))
+    signature = export.checked(lambda x: {"y": model(x, training=False)}, {"numbers": (tf.float32, (64,))})
+    export.write_saved_model(tmp_path, model, {"serving_default": signature}, {}, int8=True)
+    loaded, numbers = export.load_model(tmp_path), rng.normal(size=(9, 64)).astype("float32")
+    exported = export.SavedFunction(tmp_path).predict(numbers=numbers)["y"]
+    np.testing.assert_allclose(loaded(numbers), exported, rtol=1e-5, atol=1e-4)
+    expected = model(numbers).numpy()
+    assert 0 < np.abs(exported - expected).max() < 0.02 * np.abs(expected).max()
+    # Vectors keep their digits.
+    np.testing.assert_array_equal(loaded.layers[0].bias, model.layers[0].bias)
+    stored = (tmp_path / "variables" / "variables.data-00000-of-00001").stat().st_size
+    assert stored < 64 * 128 + 128 * 4 + 4 * (64 + 128 + 128 + 4 + 128 + 4) + 1500

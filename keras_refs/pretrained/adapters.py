@@ -1,0 +1,69 @@
+"""Low-rank adapters (LoRA): few numbers that turn the weights of a trained BERT into those of a fine-tuned one.
+
+With adapters the kernel W of a feed-forward layer is W + A B, where A has as few columns as B has rows, the rank, and
+only A, B and the head are trained (Hu et al. 2021, "LoRA: Low-rank adaptation of large language models").
+"""
+
+import numpy as np
+
+from keras_refs.errors import UserError, first_line
+
+_HEAD = "classifier"
+_A, _B = "lora_kernel_a", "lora_kernel_b"
+
+
+def freeze(model, blocks):
+    """Freeze the embeddings and the first `blocks` blocks of a `models.bert_classifier`."""
+    frozen = tuple(f"block{number}_" for number in range(1, blocks + 1))
+    for layer in model.layers:
+        layer.trainable = not layer.name.startswith(frozen) and "embedding" not in layer.name
+
+
+def add_adapters(model, rank):
+    """Add adapters of a rank to all feed-forward layers of a `models.bert_classifier`; freeze all else but the head."""
+    adapted = _adapted(model)
+    for layer in model.layers:
+        layer.trainable = layer in adapted or layer.name == _HEAD
+    for layer in adapted:
+        layer.enable_lora(rank)
+        layer.bias.trainable = False
+
+
+def merge_adapters(model, network):
+    """Assign the weights of a `models.bert_classifier`, adapters added to their kernels, to one without adapters."""
+    for layer in model.layers:
+        plain = network.get_layer(layer.name)
+        if getattr(layer, "lora_enabled", False):
+            plain.kernel.assign(layer.kernel)
+            plain.bias.assign(layer.bias)
+        else:
+            plain.set_weights(layer.get_weights())
+
+
+def save_adapters(model, path):
+    """Write the adapters and the head of a `models.bert_classifier` to an `.npz` file, float32."""
+    arrays = {f"{layer.name}/{name}": getattr(layer, name) for layer in _adapted(model) for name in (_A, _B)}
+    arrays |= {f"{_HEAD}/{name}": getattr(model.get_layer(_HEAD), name) for name in ("kernel", "bias")}
+    np.savez(path, **{name: np.asarray(array) for name, array in arrays.items()})
+
+
+def load_adapters(network, path):
+    """Add the adapters of a file to the kernels of a `models.bert_classifier` without any, and assign the head.
+
+    The network must have the weights that the adapters were trained on.
+
+    Raises:
+        UserError: If the file cannot be read or does not fit the network.
+    """
+    try:
+        with np.load(path) as arrays:
+            for layer in _adapted(network):
+                change = arrays[f"{layer.name}/{_A}"] @ arrays[f"{layer.name}/{_B}"]
+                layer.kernel.assign(layer.kernel + change)
+            network.get_layer(_HEAD).set_weights([arrays[f"{_HEAD}/{name}"] for name in ("kernel", "bias")])
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{path} holds no adapters for this network: {first_line(error)}") from error
+
+
+def _adapted(model):
+    return [layer for layer in model.layers if layer.name.endswith(("_feed_forward", "_feed_forward_output"))]
