@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
 from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_batches
+from keras_refs.errors import UserError
 
 PADDING, UNKNOWN = 0, 1
 # Bits of a Unicode code point: three fit into an int64.
@@ -201,14 +202,21 @@ class TextDataset(Dataset):
 
 
 def load_texts(dataset, data_dir=None, train_split="train", validation_split="validation", test_split="test"):
-    """Load a `TextDataset` of whole texts from a data set with one text and one class label, as all loaders do."""
+    """Load a `TextDataset` of whole texts from a data set with one text and one class label, as all loaders do.
+
+    Raises:
+        UserError: If there is no such data set, it has other features, or fewer than two classes.
+    """
     builder, (text_key, label_key) = open_builder(dataset, data_dir, _keys)
+    class_names = tuple(builder.info.features[label_key].names)
+    if len(class_names) < 2:
+        raise UserError(f"{dataset!r} must have texts of at least two classes. Received: {', '.join(class_names)}")
     splits = []
     for split in (train_split, validation_split, test_split):
         examples = read_all(builder, split)
         texts = tuple(text.decode("utf-8", "replace") for text in examples[text_key].numpy())
         splits.append(Texts(texts, examples[label_key].numpy().astype("int64")))
-    return TextDataset.from_builder(dataset, builder, splits, class_names=tuple(builder.info.features[label_key].names))
+    return TextDataset.from_builder(dataset, builder, splits, class_names=class_names)
 
 
 def _keys(builder):

@@ -181,6 +181,8 @@ def _read_arrays(path):
         raise UserError("Reading weights needs one more package: pip install 'keras_refs[bert]'") from error
     path = Path(path)
     file = path / "model.safetensors" if path.is_dir() else path
+    if not file.exists():
+        raise UserError(f"There is no {file}; python -m keras_refs.fetch fetches the weights of all-MiniLM-L6-v2.")
     try:
         arrays = load_file(file)
     except (OSError, SafetensorError) as error:

@@ -25,6 +25,7 @@ from keras_refs.errors import UserError
 
 NAMES = (
     "adding_problem",
+    "bert_classifier",
     "conv_classifier",
     "date_normalisation",
     "g2p",

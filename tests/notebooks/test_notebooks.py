@@ -14,6 +14,7 @@ CLAIMS = {
     "gan": 'history.epochs[-1]["val_frechet_distance"] < 1',
     "recurrent": 'metrics["test"]["mse"]["lstm"] < 0.02 and abs(prediction["lstm"][0] - 0.85) < 0.2',
     "seq2seq": 'scores["word_error_rate"] < 0.2',
+    "transformers": 'np.abs(outputs_of_keras[0] - ours).max() < 1e-5 and metrics["test"]["accuracy"] > 0.85',
 }
 BUILDERS = {
     "conv_classifier": {"conv_classifier"},
@@ -21,6 +22,7 @@ BUILDERS = {
     "gan": {"gan_discriminator", "gan_generator"},
     "recurrent": {"lstm_regressor", "simple_rnn_regressor"},
     "seq2seq": {"attention_seq2seq"},
+    "transformers": {"self_attention_classifier"},
 }
 MOST_BYTES = 150_000
 # As in /home/somebody, C:\Users, a folder for temporary files, or an address in memory.

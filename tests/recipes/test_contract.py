@@ -72,7 +72,10 @@ def test_a_setting_of_a_shared_group_is_not_declared_again(recipe):
 
 
 def test_the_card_of_the_committed_export_is_read(recipe):
-    card = export.read_model_card(REPOSITORY / "saved_models" / recipe.__name__.rpartition(".")[2] / "1")
+    name = recipe.__name__.rpartition(".")[2]
+    # Of BERT, only what was trained is committed: the weights are too large.
+    folder = REPOSITORY / "adapters" / name if name == "bert_classifier" else REPOSITORY / "saved_models" / name / "1"
+    card = export.read_model_card(folder)
     found, config = commands.recipe_of(card)
     assert found is recipe
     written = {name: tuple(value) if isinstance(value, list) else value for name, value in card["settings"].items()}
