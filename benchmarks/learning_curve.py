@@ -103,7 +103,7 @@ def main():
                     continue
                 with tempfile.TemporaryDirectory() as temporary:
                     folder = arguments.keep or Path(temporary)
-                    run = train(count, method, seed, arguments.weights.resolve(), folder)
+                    run = train(count, method, seed, arguments.weights, folder)
                 storage.write_json(RESULTS, {"runs": [*runs, run]})
     draw(measured())
 

@@ -10,18 +10,22 @@ import statistics
 import sys
 from pathlib import Path
 
+import learning_curve
+
 import results
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = {
     REPOSITORY / "README.md": ("models",),
     REPOSITORY / "README.zh-CN.md": ("models",),
-    REPOSITORY / "docs" / "guides" / "measurements.md": ("commands", "throughput", "decoding", "serving"),
+    REPOSITORY / "docs" / "guides" / "measurements.md": (
+        *("commands", "lengths", "learning_curve", "throughput", "decoding", "serving"),
+    ),
 }
 """The marked parts of each page."""
 
 ALONE = (
-    *("conv_classifier", "conv_classifier_long", "adding_problem_400", "g2p_quick"),
+    *("conv_classifier", "conv_classifier_long", "g2p_quick"),
     *("linear_regression", "logistic_regression"),
 )
 """Rows whose runs had their cores to themselves; the times of the others are upper bounds."""
@@ -75,6 +79,44 @@ def commands_list():
     for name, row in results.ROWS.items():
         commands += [f"# {name}", " ".join(["python -m keras_refs.train", row["recipe"], *row["options"]])]
     return "\n".join(["```sh", *commands, "```"])
+
+
+def lengths_table():
+    """Return the figures of `benchmarks/lengths.py`."""
+    measured = _measured("lengths")
+    lines = [
+        "| characters, at most | " + " | ".join(map(str, measured["lengths"])) + " |",
+        "|---|" + "---|" * len(measured["lengths"]),
+        "| pieces of the test split | " + " | ".join(f"{count:,}" for count in measured["pieces"]) + " |",
+    ]
+    for name, scores in measured["accuracy"].items():
+        cells = " | ".join(f"{score:.4f}" for score in scores)
+        lines.append(f"| {name} | {cells} |")
+    return "\n".join(lines)
+
+
+def learning_curve_table():
+    """Return the figures of `benchmarks/learning_curve.py`."""
+    runs = _measured("learning_curve")["runs"]
+    counts = sorted({run["count"] for run in runs}, key=lambda count: count or float("inf"))
+    header = " | ".join(f"{count or 'all'} per class" for count in counts)
+    lines = [f"| trained | {header} | time |", "|---|" + "---|" * (len(counts) + 1)]
+    for method, label in learning_curve.LABELS.items():
+        chosen = [run for run in runs if run["method"] == method]
+        cells = " | ".join(_score_of([run["accuracy"] for run in chosen if run["count"] == count]) for count in counts)
+        times = [[run["wall_seconds"] for run in chosen if run["count"] == count] for count in counts]
+        lines.append(f"| {label} | {cells} | {', '.join(f'{statistics.mean(each):.0f} s' for each in times if each)} |")
+    ngrams = [{run["seed"]: run["ngrams"] for run in runs if run["count"] == count} for count in counts]
+    lines.append(f"| character n-grams, linear | {' | '.join(_score_of([*scores.values()]) for scores in ngrams)} | |")
+    where = f"Measured on {_cores([runs[0]['cores']])} of {runs[0]['ran_on']['device']}"
+    return "\n".join([*lines, "", f"{where}, which other work shared, so that the times are upper bounds."])
+
+
+def _score_of(scores):
+    if not scores:
+        return ""
+    spread = f" ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
+    return f"{statistics.mean(scores):.4f}{spread} ({len(scores)})"
 
 
 def throughput_table():
@@ -141,6 +183,8 @@ def serving_table():
 TABLES = {
     "models": models_table,
     "commands": commands_list,
+    "lengths": lengths_table,
+    "learning_curve": learning_curve_table,
     "throughput": throughput_table,
     "decoding": decoding_table,
     "serving": serving_table,
