@@ -2,7 +2,7 @@
 
 >>> import keras_refs
 >>> keras_refs.list_models()
-['attention_seq2seq', 'conv_classifier', ...]
+['attention_seq2seq', 'bert_classifier', ...]
 >>> model = keras_refs.build("conv_classifier", num_classes=7)
 >>> model.output_shape
 (None, 7)

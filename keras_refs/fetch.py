@@ -10,8 +10,8 @@ from keras_refs import commands, pretrained
 
 def main(arguments=None):
     """Parse, check and fetch; return the exit code."""
-    folder = tyro.cli(_prepare, prog="python -m keras_refs.fetch", description=__doc__, args=arguments)
-    return commands.run(_fetch, (folder,))
+    command = tyro.cli(_prepare, prog="python -m keras_refs.fetch", description=__doc__, args=arguments)
+    return commands.run(_fetch, command)
 
 
 def _prepare(folder: tyro.conf.Positional[Path] = pretrained.FOLDER):
@@ -20,7 +20,7 @@ def _prepare(folder: tyro.conf.Positional[Path] = pretrained.FOLDER):
     Args:
         folder: Folder to write the files into, which is created if it is missing.
     """
-    return folder
+    return (folder,)
 
 
 def _fetch(folder):
