@@ -28,7 +28,13 @@ METHODS = {"head": 1e-2, "last_two": 3e-4, "all": 1e-4, "adapters": 2e-3}
 """Ways to fine-tune, `--trained`, and their learning rates, chosen on the validation split, as the epochs were."""
 EPOCHS = {16: 12, 64: 5, 256: 3, 0: 2}
 EPOCHS_OF_HEAD = {16: 100, 64: 60, 256: 40, 0: 20}
-LABELS = {"head": "frozen, new head", "last_two": "last two blocks", "all": "all blocks", "adapters": "LoRA adapters"}
+LABELS = {
+    "head": "frozen, new head",
+    "last_two": "last two blocks",
+    "all": "all blocks",
+    "adapters": "LoRA adapters",
+    "ngrams": "character n-grams, linear",
+}
 
 
 def train(count, method, seed, weights, folder):
@@ -60,21 +66,22 @@ def measured():
     return json.loads(RESULTS.read_text())["runs"] if RESULTS.exists() else []
 
 
+def scores_of(runs, count, name):
+    """Return the accuracy of every seed with a number of mails: of a way to fine-tune, or of `"ngrams"`."""
+    chosen = [run for run in runs if run["count"] == count]
+    if name == "ngrams":
+        return list({run["seed"]: run["ngrams"] for run in chosen}.values())
+    return [run["accuracy"] for run in chosen if run["method"] == name]
+
+
 def draw(runs):
     """Draw the mean accuracy over the seeds by the number of mails per class, and its range."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     counts = [count for count in EPOCHS if any(run["count"] == count for run in runs)]
-    for name, label in {**LABELS, "ngrams": "character n-grams, linear"}.items():
-        points = []
-        for place, count in enumerate(counts):
-            chosen = [run for run in runs if run["count"] == count]
-            if name == "ngrams":
-                scores = list({run["seed"]: run["ngrams"] for run in chosen}.values())
-            else:
-                scores = [run["accuracy"] for run in chosen if run["method"] == name]
-            if scores:
-                points.append((place, np.mean(scores), min(scores), max(scores)))
+    for name, label in LABELS.items():
+        by_place = [(place, scores_of(runs, count, name)) for place, count in enumerate(counts)]
+        points = [(place, np.mean(scores), min(scores), max(scores)) for place, scores in by_place if scores]
         places, means, lows, highs = np.transpose(points)
         spread = [means - lows, highs - means]
         style = "--" if name == "ngrams" else "-"

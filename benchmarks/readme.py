@@ -58,7 +58,6 @@ def _model_row(name, row):
     runs, goal = row["runs"], row["to_beat"]
     scores = [run["score"] for run in runs]
     mean = statistics.mean(scores)
-    spread = f" ± {statistics.stdev(scores):.4f}" if len(runs) > 1 else ""
     rival = statistics.mean(run.get("to_beat", goal["score"]) for run in runs)
     reached = mean <= rival if row.get("lower_is_better") else mean >= rival
     verdict = "" if reached else " (**not reached**)"
@@ -66,7 +65,7 @@ def _model_row(name, row):
     cores = " or ".join(map(str, sorted({run["cores"] for run in runs})))
     return (
         f"| `{name}` | {runs[0]['parameters']:,} | {runs[0]['dataset']} "
-        f"| {row['score'][0]} {mean:.4f}{spread} ({len(runs)}) "
+        f"| {row['score'][0]} {_score_of(scores)} "
         f"| {rival:.4g}, {what}{verdict} "
         f"| {statistics.mean(run['wall_seconds'] for run in runs):.0f} s "
         f"| {cores}{'' if name in ALONE else ', shared'} | {runs[0]['ran_on']['device']} |"
@@ -102,12 +101,11 @@ def learning_curve_table():
     header = " | ".join(f"{count or 'all'} per class" for count in counts)
     lines = [f"| trained | {header} | time |", "|---|" + "---|" * (len(counts) + 1)]
     for method, label in learning_curve.LABELS.items():
+        cells = " | ".join(_score_of(learning_curve.scores_of(runs, count, method)) for count in counts)
         chosen = [run for run in runs if run["method"] == method]
-        cells = " | ".join(_score_of([run["accuracy"] for run in chosen if run["count"] == count]) for count in counts)
         times = [[run["wall_seconds"] for run in chosen if run["count"] == count] for count in counts]
-        lines.append(f"| {label} | {cells} | {', '.join(f'{statistics.mean(each):.0f} s' for each in times if each)} |")
-    ngrams = [{run["seed"]: run["ngrams"] for run in runs if run["count"] == count} for count in counts]
-    lines.append(f"| character n-grams, linear | {' | '.join(_score_of([*scores.values()]) for scores in ngrams)} | |")
+        time = ", ".join(f"{statistics.mean(each):.0f} s" for each in times if each)
+        lines.append(" ".join(f"| {label} | {cells} | {time} |".split()))
     where = f"Measured on {_cores([runs[0]['cores']])} of {runs[0]['ran_on']['device']}"
     return "\n".join([*lines, "", f"{where}, which other work shared, so that the times are upper bounds."])
 

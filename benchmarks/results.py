@@ -27,6 +27,12 @@ TEST_ACCURACY = ["test accuracy", "test", "accuracy"]
 The highest score is the best one, but for rows that are marked `lower_is_better`.
 """
 
+NGRAMS = {
+    "score": ["test", "references", "character n-grams, linear", "accuracy"],
+    "what": "character n-grams and a linear model, same run",
+    "source": None,
+}
+
 ROWS = {
     "conv_classifier": {
         "recipe": "conv_classifier",
@@ -82,31 +88,19 @@ ROWS = {
         "recipe": "rnn_text_classifier",
         "options": [],
         "score": TEST_ACCURACY,
-        "to_beat": {
-            "score": ["test", "references", "character n-grams, linear", "accuracy"],
-            "what": "character n-grams and a linear model, same run",
-            "source": None,
-        },
+        "to_beat": NGRAMS,
     },
     "self_attention_classifier": {
         "recipe": "self_attention_classifier",
         "options": [],
         "score": TEST_ACCURACY,
-        "to_beat": {
-            "score": ["test", "references", "character n-grams, linear", "accuracy"],
-            "what": "character n-grams and a linear model, same run",
-            "source": None,
-        },
+        "to_beat": NGRAMS,
     },
     "self_attention_classifier_without_blocks": {
         "recipe": "self_attention_classifier",
         "options": ["--blocks", "0"],
         "score": TEST_ACCURACY,
-        "to_beat": {
-            "score": ["test", "references", "character n-grams, linear", "accuracy"],
-            "what": "character n-grams and a linear model, same run",
-            "source": None,
-        },
+        "to_beat": NGRAMS,
     },
     "adding_problem": {
         "recipe": "adding_problem",

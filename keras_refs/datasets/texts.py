@@ -120,11 +120,7 @@ class NgramTokens:
         """
         codes = _code_points(texts, length)
         ngrams = _join(tf.pad(codes, [[0, 0], [self.n - 1, 0]], constant_values=_SPACE), self.n)
-        vocabulary = tf.constant(self.vocabulary)
-        flat = tf.reshape(ngrams, [-1])
-        index = tf.minimum(tf.searchsorted(vocabulary, flat), len(self.vocabulary) - 1)
-        tokens = tf.where(tf.gather(vocabulary, index) == flat, index + 2, UNKNOWN)
-        return tf.where(codes < 0, PADDING, tf.reshape(tokens, tf.shape(ngrams)))
+        return tf.where(codes < 0, PADDING, _look_up(self.vocabulary, ngrams))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,11 +158,8 @@ class NgramChannels:
         The texts are UTF-8 strings `(batch,)`; other bytes become U+FFFD. After the last character there is padding.
         """
         codes = _code_points(texts, length)
-        hashes, vocabulary = self._hashes(codes, self.n), tf.constant(self.vocabulary)
-        flat = tf.reshape(hashes, [-1])
-        place = tf.minimum(tf.searchsorted(vocabulary, flat), len(self.vocabulary) - 1)
-        tokens = tf.where(tf.gather(vocabulary, place) == flat, place + 2, UNKNOWN)
-        return tf.where(codes[..., tf.newaxis] < 0, PADDING, tf.reshape(tokens, tf.shape(hashes)))
+        tokens = _look_up(self.vocabulary, self._hashes(codes, self.n))
+        return tf.where(codes[..., tf.newaxis] < 0, PADDING, tokens)
 
     @staticmethod
     def _hashes(codes, n):
@@ -185,6 +178,14 @@ def _code_points(texts, length):
     """Return the int64 code points `(batch, length)` of the first characters of texts, -1 after the last one."""
     codes = tf.strings.unicode_decode(texts, "UTF-8", errors="replace").to_tensor(-1, shape=[None, length])
     return tf.cast(codes, tf.int64)
+
+
+def _look_up(vocabulary, ngrams):
+    """Return the int32 tokens of n-grams, int64 of any shape: 2 and up by their place in a sorted vocabulary, or 1."""
+    known, flat = tf.constant(vocabulary), tf.reshape(ngrams, [-1])
+    place = tf.minimum(tf.searchsorted(known, flat), len(vocabulary) - 1)
+    tokens = tf.where(tf.gather(known, place) == flat, place + 2, UNKNOWN)
+    return tf.reshape(tokens, tf.shape(ngrams))
 
 
 def _join(codes, n):

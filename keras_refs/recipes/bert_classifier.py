@@ -23,7 +23,6 @@ from keras_refs.recipes import text_classification
 SCORED_ON = text_classification.SCORED_ON
 ADAPTERS = Path("assets.extra") / "adapters.npz"
 """Adapters and head in an export, from which and the checkpoint the export can be made again."""
-OUTPUTS = ("label", "class_name", "probabilities")
 DRAWN_TOKENS = 14
 LIMITS = (
     "It distinguishes the classes it was trained on, and predicts one of them for any text, an empty one included. "
@@ -72,19 +71,15 @@ class Config:
 
 
 def load(config):
-    """Return the data set, with as many texts and as much of each as are learned from, and the checkpoint's tokens."""
+    """Return the data set, with as many texts and as much of each as are learned from."""
     data, count = datasets.load_texts(**vars(config.data)), config.texts.examples_per_class
     splits = {name: getattr(data, name).beginnings(config.texts.characters) for name in ("train", "validation", "test")}
-    data = dataclasses.replace(data, tokens=_read_tokens(config.fine_tuning.weights), **splits)
+    data = dataclasses.replace(data, **splits)
     if not count:
         return data
     # Few labelled texts leave none to validate on: the best epoch is that of the smallest error on themselves.
     train = data.train.per_class(count, config.compute.seed)
     return dataclasses.replace(data, train=train, validation=train)
-
-
-def _read_tokens(weights):
-    return pretrained.read_wordpiece(weights, pretrained.bert_sizes(weights)["vocabulary_size"])
 
 
 def build(config, data):
@@ -99,6 +94,10 @@ def _build(fine_tuning, num_classes):
     return network
 
 
+def _read_tokens(weights, network):
+    return pretrained.read_wordpiece(weights, network.get_layer("word_embedding").input_dim)
+
+
 def train_and_evaluate(
     config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
 ):
@@ -108,14 +107,14 @@ def train_and_evaluate(
     """
     run = training.Run("bert_classifier", config, workdir, export_dir, resume, family="dense")
     data = load(config)
-    tokens, length = data.tokens, config.texts.length
     batch_size, seed, trained = config.training.batch_size, config.compute.seed, config.fine_tuning.trained
     steps = run.steps_per_epoch(len(data.train))
     splits = {"train": data.train, "validation": data.validation}
-    inputs = {name: tokens.encode(split.texts, length).numpy() for name, split in splits.items()}
 
     with run.scope():
         model = fitted = build(config, data)
+        tokens = _read_tokens(config.fine_tuning.weights, model)
+        inputs = {name: tokens.encode(split.texts, config.texts.length).numpy() for name, split in splits.items()}
         if trained == "adapters":
             pretrained.add_adapters(model, config.fine_tuning.rank)
         elif trained == "last_two":
@@ -240,7 +239,7 @@ def apply_adapters(adapters, weights, export_dir="saved_models"):
     pretrained.load_adapters(network, Path(adapters) / ADAPTERS.name)
     with export.unfinished_version(Path(export_dir) / "bert_classifier") as folder:
         example = [f"{class_names[0]}?"]
-        write_text_classifier(network, _read_tokens(weights), class_names, config.texts, example, folder)
+        write_text_classifier(network, _read_tokens(weights, network), class_names, config.texts, example, folder)
         shutil.copytree(adapters, folder, dirs_exist_ok=True)
         return export.publish(folder)
 
@@ -263,21 +262,19 @@ def explain(folder, config, figures, texts=()):
     Raises:
         UserError: If a text is empty.
     """
-    if "" in texts:
-        raise UserError("Every text must hold a character. Received an empty one.")
     texts = list(texts) or _test_texts(config, of_each_class=4)
-    outputs = export.SavedFunction(folder).predict(texts=texts)
-    network, tokens = export.load_model(folder), _read_tokens(config.fine_tuning.weights)
+    labels, titles = text_classification.predict(folder, texts)
+    network = export.load_model(folder)
+    tokens = _read_tokens(config.fine_tuning.weights, network)
     evaluation.remove_final_activation(network)
-    rows, titles, strengths = [], [], []
-    for text, label, name, probabilities in zip(texts, *(outputs[key] for key in OUTPUTS), strict=True):
+    rows, strengths = [], []
+    for text, label in zip(texts, labels, strict=True):
         numbers = tokens.encode([text], DRAWN_TOKENS)
         words = [tokens.vocabulary[number] for number in numbers.numpy()[0]]
         # A character of a word has the word's gradient, a space between words none.
         norms = zip(words, _gradient_norms(network, numbers, label), strict=True)
         rows.append(" ".join(words))
         strengths.append(np.concatenate([[norm] * len(word) + [0] for word, norm in norms])[:-1])
-        titles.append(f"{name.decode()} {probabilities.max():.0%}")
     evaluation.save_characters(rows, titles, strengths, "gradient norm", figures / "characters.png")
 
 

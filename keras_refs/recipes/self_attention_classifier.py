@@ -56,6 +56,7 @@ class Network(settings.Settings):
     positions: Literal["sinusoidal", "none"] = "none"
     """What tells the steps of a text apart, besides the n-grams."""
     pooling: Literal["mean", "class_token"] = "mean"
+    """What the head reads: the mean over the steps, or a class token that attends to them."""
     dropout: settings.Rate = 0.1
     """Dropout rate on the inputs and on the outputs of attention and feed-forward layers."""
 
@@ -75,7 +76,8 @@ class Config:
 
 def build(config, data):
     """Return the network for these tokens and classes."""
-    arguments = {**vars(config.network), "positions": {"none": None}.get(config.network.positions, "sinusoidal")}
+    positions = config.network.positions
+    arguments = {**vars(config.network), "positions": None if positions == "none" else positions}
     return models.self_attention_classifier(
         vocabulary_size=data.tokens.size, num_channels=data.tokens.n, num_classes=len(data.class_names), **arguments
     )

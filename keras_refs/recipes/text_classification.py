@@ -124,13 +124,22 @@ def explain(folder, config, path, texts, attributions, label):
     Raises:
         UserError: If a text is empty.
     """
+    texts = [text[: config.tokens.length] for text in texts or _test_pieces(config, classes=8)]
+    labels, titles = predict(folder, texts)
+    evaluation.save_characters(texts, titles, attributions(texts, labels), label, path)
+
+
+def predict(folder, texts):
+    """Return the label that an export predicts for each text, and a title for it: the class and its probability.
+
+    Raises:
+        UserError: If a text is empty.
+    """
     if "" in texts:
         raise UserError("Every text must hold a character. Received an empty one.")
-    texts = [text[: config.tokens.length] for text in texts or _test_pieces(config, classes=8)]
     outputs = export.SavedFunction(folder).predict(texts=texts)
     predictions = zip(outputs["class_name"], outputs["probabilities"].max(axis=1), strict=True)
-    titles = [f"{class_name.decode()} {probability:.0%}" for class_name, probability in predictions]
-    evaluation.save_characters(texts, titles, attributions(texts, outputs["label"]), label, path)
+    return outputs["label"], [f"{class_name.decode()} {probability:.0%}" for class_name, probability in predictions]
 
 
 def _test_pieces(config, classes):
