@@ -42,11 +42,12 @@ def read_images(path, image_size=0, shape=None, validation=5, class_names=None, 
             or has a class that the training split or the model has not.
     """
     files, labels, codes = _find(Path(path))
+    headers = Counter(_map(_header, files))
     digests = _map(checksum, files)
     codes = assign_splits(path, codes, digests.__getitem__, files.__getitem__, validation=validation, needed=needed)
     class_names, labels = number_classes(path, labels, codes, files.__getitem__, class_names)
     if shape is None:
-        shape = _choose_shape(Path(path), files, image_size)
+        shape = _choose_shape(Path(path).name, headers, image_size)
     splits = []
     for number, split in enumerate(SPLITS):
         chosen = np.flatnonzero(codes == number) if split in needed else np.array([], int)
@@ -93,9 +94,11 @@ def _map(function, values):
         return list(threads.map(function, values))
 
 
-def _choose_shape(folder, files, image_size):
-    """Return the height, width and number of channels to read images with, and print it if they differ in size."""
-    headers = Counter(_map(_header, files))
+def _choose_shape(name, headers, image_size):
+    """Return the height, width and channels to read images with, and print them if the images differ in size.
+
+    `headers` counts how many images have each of what `_header` returns.
+    """
     sizes = {(height, width) for height, width, _ in headers}
     channels = 1 if all(is_grey for _, _, is_grey in headers) else 3
     if image_size:
@@ -106,7 +109,7 @@ def _choose_shape(folder, files, image_size):
     side = min(LARGEST_SIDE, round(float(np.median(shorter))))
     (low_height, low_width), (high_height, high_width) = min(sizes, key=np.prod), max(sizes, key=np.prod)
     print(
-        f"{folder.name}: the images differ in size, from {low_height}x{low_width} to {high_height}x{high_width} "
+        f"{name}: the images differ in size, from {low_height}x{low_width} to {high_height}x{high_width} "
         f"pixels, and are resized to {side}x{side}; --image-size chooses another size."
     )
     return side, side, channels

@@ -98,7 +98,8 @@ def _empty(name, split, made, examples):
     if split in made:
         return (
             f"{name} has {examples} examples, too few: none of them falls into the {split} split, which is made by a "
-            f"hash of each. Add examples, or say with a column {COLUMN!r} or by files which they are."
+            f"hash of each. Add examples, or say which they are with a column {COLUMN!r}, or files or folders of these "
+            f"names: {', '.join(SPLITS)}."
         )
     return f"{name} has no examples in its {split} split."
 

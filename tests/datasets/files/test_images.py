@@ -8,6 +8,7 @@ from keras_refs.datasets.files import read_images
 from keras_refs.errors import UserError
 
 DIGITS = np.round(load_digits().images * (255 / 16)).astype(np.uint8)
+TARGETS = load_digits().target
 
 
 def save(array, path, size=None):
@@ -18,7 +19,7 @@ def save(array, path, size=None):
 
 def write_digits(folder, count=300, suffix=".png"):
     for index in range(count):
-        save(DIGITS[index], folder / str(load_digits().target[index]) / f"{index:04d}{suffix}")
+        save(DIGITS[index], folder / str(TARGETS[index]) / f"{index:04d}{suffix}")
     return folder
 
 
@@ -34,7 +35,7 @@ def test_images_and_classes_are_those_that_were_saved(suffix, tmp_path):
     for images, labels in splits:
         assert (images.dtype, images.shape[1:], labels.dtype) == (np.uint8, (8, 8, 1), np.int64)
         for label in range(10):
-            expected = DIGITS[:300][load_digits().target[:300] == label]
+            expected = DIGITS[:300][TARGETS[:300] == label]
             assert as_set(images[labels == label]) <= as_set(expected)
     assert as_set(np.concatenate([images for images, _ in splits])) == as_set(DIGITS[:300])
     assert not as_set(splits[0][0]) & as_set(splits[2][0])
