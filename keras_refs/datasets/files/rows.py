@@ -51,12 +51,12 @@ def read_numbers(path, target=None, inputs=(), with_classes=False, class_names=N
     inputs = inputs or tuple(name for name in tables[0].column_names if name not in (target, COLUMN))
     if not inputs:
         raise UserError(f"{path} has no column beside {target!r} to predict it from.")
-    features = np.stack([np.array(_concatenated(tables, name, _input)) for name in inputs], axis=1)
+    # A sum with 0 has no negative zero; the bytes of a row are the same on every machine.
+    features = np.stack([_concatenated(tables, name, _input) + 0.0 for name in inputs], axis=1).astype("<f8")
     targets = _concatenated(tables, target, strings if with_classes else numbers)
 
     def key(row):
-        # A sum with 0 has no negative zero.
-        return (features[row] + 0.0).astype("<f8").tobytes().hex() + str(targets[row])
+        return features[row].tobytes().hex() + str(targets[row])
 
     codes = assign_splits(path, codes, key, lambda row: place_in(tables, row), needed=needed)
     if with_classes:
