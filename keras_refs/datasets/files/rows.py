@@ -46,15 +46,7 @@ def read_numbers(path, target=None, inputs=(), with_classes=False, class_names=N
         float32 targets `(rows, 1)`, which are the numbers of classes for classes.
     """
     tables, codes = read_tables(path, text=(target or "target",) if with_classes else ())
-    names = tables[0].column_names
-    if target is None and "target" not in names:
-        raise UserError(f"Name with --target the column of {path} to predict: {', '.join(names)}.")
-    target = target or "target"
-    for name, option in ((target, "--target"), *((name, "--inputs") for name in inputs)):
-        require_column(tables[0], name, option)
-    inputs = inputs or tuple(name for name in names if name not in (target, COLUMN))
-    if not inputs:
-        raise UserError(f"{path} has no column beside {target!r} to predict it from.")
+    target, inputs = _target_and_inputs(path, tables[0], target, inputs)
     as_input = _numbers_or("Name the columns to predict from with --inputs, to leave others out.")
     as_target = _numbers_or("To predict a class, train logistic_regression.")
     # A sum with 0 has no negative zero; the bytes of a row are the same on every machine.
@@ -71,6 +63,19 @@ def read_numbers(path, target=None, inputs=(), with_classes=False, class_names=N
         )
     features, targets = features.astype("float32"), np.array(targets, "float32")[:, np.newaxis]
     return inputs, class_names or (), [(features[rows], targets[rows]) for rows in _rows_by_split(codes)]
+
+
+def _target_and_inputs(path, table, target, inputs):
+    names = table.column_names
+    if target is None and "target" not in names:
+        raise UserError(f"Name with --target the column of {path} to predict: {', '.join(names)}.")
+    target = target or "target"
+    for name, option in ((target, "--target"), *((name, "--inputs") for name in inputs)):
+        require_column(table, name, option)
+    inputs = inputs or tuple(name for name in names if name not in (target, COLUMN))
+    if not inputs:
+        raise UserError(f"{path} has no column beside {target!r} to predict it from.")
+    return target, inputs
 
 
 def read_pairs(path, source=None, target=None, separator="", needed=SPLITS):
@@ -121,13 +126,14 @@ def _concatenated(tables, name, read):
 
 
 def _numbers_or(advice):
-    """Return the function `numbers` with advice for columns that have none."""
+    """Return the function `numbers` with advice for columns of texts."""
 
     def read(table, name):
         try:
             return numbers(table, name)
         except UserError as error:
-            raise UserError(f"{error} {advice}") from error
+            is_text = pa.types.is_string(table.column(name).type)
+            raise UserError(f"{error} {advice}" if is_text else str(error)) from error
 
     return read
 
