@@ -50,7 +50,7 @@ def _evaluate(model, dataset, data_dir, data, output):
     print(f"{folder}, {scored_on}, {rows}:\n{recipe.format_scores(scores)}")
     if note:
         print(note)
-    elif data or scored_on == card["dataset"]["name"]:
+    elif "sha256" in card["dataset"] if data else scored_on == card["dataset"]["name"]:
         print(f"Its model card claims {recipe.format_scores(card['test']).splitlines()[-1]}.")
     if output is not None:
         storage.write_json(output, scores)
