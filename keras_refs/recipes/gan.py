@@ -165,7 +165,8 @@ def train_and_evaluate(
         shown = {"samples": images[: columns * rows], "interpolation": between, "nearest": pairs}
         for name, grid in shown.items():
             evaluation.save_image(evaluation.image_grid(grid, columns), run.figures / f"{name}.png")
-        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": SCORED_ON}
+        limits = training.limits_on(config, LIMITS)
+        card = {"summary": __doc__, "signatures": signatures, "limits": limits, "scored_on": SCORED_ON}
         return run.finish(folder, generator, history, data, scores, format_scores, card)
 
 
