@@ -27,7 +27,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dates": ["date_formats", "generate_dates"],
         "calendars": ["Calendar", "is_date", "load_calendar", "parse_times"],
         "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
-        "series": ["SeriesDataset", "SeriesEncoder", "Windows", "load_series"],
+        "series": ["SeriesDataset", "Windows", "load_series"],
+        "series_encoding": ["SeriesEncoder"],
         "texts": [
             "NgramChannels",
             "NgramTokens",
