@@ -13,7 +13,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["catalogue", "texts", "transcriptions"],
+    submodules=["catalogue", "files", "texts", "transcriptions"],
     submod_attrs={
         "image_classification": [
             "ImageDataset",
@@ -25,7 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "adding_problem": ["AddingProblem", "adding_problem_batches", "make_sequences"],
         "dates": ["date_formats", "generate_dates"],
-        "calendars": ["Calendar", "is_date", "load_calendar", "parse_times"],
+        "calendars": ["Calendar", "load_calendar"],
         "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
         "series": ["SeriesDataset", "Windows", "load_series"],
         "series_encoding": ["SeriesEncoder"],
@@ -47,6 +47,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "teacher_forcing",
             "without_padding",
         ],
+        "times": ["is_date", "iso_times", "parse_times"],
         "tables": ["Table", "TableDataset", "fit_scaler", "load_table", "standardize", "unstandardize"],
         "wordpiece": ["WordPiece"],
     },

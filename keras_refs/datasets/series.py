@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.calendars import TIME, Calendar, is_time, load_calendar, parse_times
+from keras_refs.datasets.calendars import Calendar, load_calendar
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all, require_none
 from keras_refs.datasets.pipelines import Dataset, Examples
 from keras_refs.errors import UserError
