@@ -27,7 +27,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dates": ["date_formats", "generate_dates"],
         "calendars": ["Calendar", "load_calendar"],
         "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
-        "series": ["SeriesDataset", "Windows", "load_series"],
+        "series": [
+            "SeriesDataset",
+            "Windows",
+            "cut_windows",
+            "ordered_window_batches",
+            "read_series",
+            "window_batches",
+        ],
         "series_encoding": ["SeriesEncoder"],
         "texts": [
             "NgramChannels",

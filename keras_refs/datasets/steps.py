@@ -1,4 +1,4 @@
-"""The step of a series: from a minute to a year, by the clock, by the calendar, or from one business day to the next."""
+"""The step of a series, from a minute to a year: by the clock, by the calendar, or from business day to business day."""
 
 import dataclasses
 
@@ -39,6 +39,15 @@ class Step:
     def minutes(self):
         """About how many minutes it is; exactly, by the clock."""
         return self.count * {"minute": 1, "business day": MINUTES_A_DAY, "month": LONGEST // 12}[self.unit]
+
+    @property
+    def calendar_unit(self):
+        """The `Calendar`'s unit in which steps differ: of the hours of a day, or its minutes, and so on."""
+        if self.minutes >= WEEK:
+            return "month"
+        if self.minutes >= MINUTES_A_DAY:
+            return "day"
+        return "minute" if self.count % 60 else "hour"
 
     @property
     def _first_day(self):

@@ -8,7 +8,7 @@ SECONDS_A_DAY = 24 * 60 * 60
 TIME = "a date that exists, with or without a time, as 2014-12-25T18:00, 2014-12-25 18:00:00, 2014-12-25 or 2014-12"
 ZONE = r"(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)"
 _CLOCK = rf"[T ]([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d(\.\d+)?)?{ZONE}?)?"
-_FORM = rf"\d{{4}}(-\d\d(-\d\d({_CLOCK})?)?)?"
+FORM = rf"\d{{4}}(-\d\d(-\d\d({_CLOCK})?)?)?"
 
 
 def is_date(strings):
@@ -31,7 +31,7 @@ def is_time(strings):
     date and clock stands a `T` or a blank. Minutes, seconds, their fractions and a zone, `Z` or `+01:00`, may be left
     out.
     """
-    has_form = tf.strings.regex_full_match(strings, _FORM)
+    has_form = tf.strings.regex_full_match(strings, FORM)
     return is_date(tf.strings.substr(_with_day(tf.where(has_form, strings, "2000")), 0, 10)) & has_form
 
 

@@ -6,6 +6,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "checksums": ["checksum", "describe"],
+        "times": ["read_times"],
+        "series": ["read_series"],
         "reading": ["numbers", "place", "read_table", "require_column", "strings"],
     },
 )
