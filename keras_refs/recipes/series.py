@@ -61,6 +61,8 @@ def load(settings, hourly, longest_step):
     between two steps are a gap.
     """
     options = dict(vars(settings))
+    if options.pop("data") is not None:
+        raise UserError("--data is not for a series, which is read from a TFDS data set.")
     season, steps_per_reading = options.pop("season"), options.pop("steps_per_reading")
     data = datasets.load_series(**options, hourly=hourly, longest_step=longest_step)
     return data, datasets.SeriesEncoder.fit(data, season, steps_per_reading)
