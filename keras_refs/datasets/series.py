@@ -70,6 +70,11 @@ class SeriesDataset(Dataset):
         """Index of the target among the columns."""
         return self.value_names.index(self.target)
 
+    @property
+    def horizon(self):
+        """Steps to forecast."""
+        return self.train.targets.shape[1]
+
 
 def read_series(
     dataset, data_dir, target, *, train_split="train", test_split="test", data=None, time=None, inputs=(), fill_gaps=0
