@@ -190,7 +190,7 @@ def _require_filled(rows, absent, order, fill_gaps):
     raise UserError(
         f"{rows.place(order[first], name)}: the value is missing. Missing are values of {others}. --fill-gaps "
         f"{max(most for _, most, _ in longest.values())} fills up to that many in a row on lines between their "
-        f"neighbours{', but none at the first or the last time' * at_end}; --inputs names the columns to read."
+        f"neighbours{', but none at the first or the last time' * bool(at_end)}; --inputs names the columns to read."
     )
 
 

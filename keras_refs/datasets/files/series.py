@@ -30,15 +30,15 @@ def read_series(path, target, time=None, inputs=()):
     """
     files = _files(Path(path))
     tables = [_read(file, time) for file in files.values()]
-    first, rest = tables[0], tables[1:]
-    names, notes = _columns(first, target, inputs)
+    (first, time_name), *rest = tables
+    names, notes = _columns(first, time_name, target, inputs)
     for table, _ in rest:
         for name in names:
             require_column(table, name, "--inputs")
     values = [_values(table, names) for table, _ in tables]
     lengths = [len(part) for part in values]
     offsets = np.cumsum([0, *lengths])
-    parts = np.repeat(np.array([PARTS.index(name) for name in files], "int8"), lengths) if rest else _parts(first[0])
+    parts = np.repeat(np.array([PARTS.index(name) for name in files], "int8"), lengths) if rest else _parts(first)
 
     def where(row, name=None):
         number = int(np.searchsorted(offsets, row, side="right")) - 1
@@ -50,7 +50,7 @@ def read_series(path, target, time=None, inputs=()):
     ]
     times, values = (np.concatenate(arrays) if rest else arrays[0] for arrays in (times, values))
     about = {"name": Path(path).name, "citation": "", "homepage": ""}
-    notes = [f"The times are those of {first[1]!r}.", *notes]
+    notes = [f"The times are those of {time_name!r}.", *notes]
     return Rows(str(path), about, times, values, names, parts, where), notes
 
 
@@ -73,9 +73,8 @@ def _read(path, time):
     return table, name
 
 
-def _columns(table_and_time, target, inputs):
+def _columns(table, time, target, inputs):
     """Return the names of the columns to read, the target's among them, in the order of the table, and notes."""
-    table, time = table_and_time
     require_column(table, target, "--target")
     for name in inputs:
         require_column(table, name, "--inputs")
@@ -93,9 +92,8 @@ def _columns(table_and_time, target, inputs):
     return tuple(names), [f"Left out, as not all values are numbers: {', '.join(left_out)}."] * bool(left_out)
 
 
-def _values(table_and_time, names):
+def _values(table, names):
     """Return the numbers of columns as float32 `(rows, columns)`, NaN where they are missing."""
-    table, _ = table_and_time
     values = np.empty((table.num_rows, len(names)), "float32")
     for column, name in enumerate(names):
         values[:, column] = numbers(table, name, missing="keep")
