@@ -84,7 +84,7 @@ def train_and_evaluate(
         by_name = {name: values for name, values in by_name.items() if not name.startswith("ridge, ")}
         evaluation.save_forecasts(test.times, test.targets, by_name, data.target, run.figures / "forecasts.png")
         card = {"summary": __doc__, "signatures": signatures, "limits": series.LIMITS, "scored_on": SCORED_ON}
-        card |= {"columns": list(data.value_names), "settings": series.on_card(config, data)}
+        card |= {"columns": list(data.value_names), "settings": series.chosen_settings(config, data)}
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
