@@ -112,9 +112,8 @@ def _require_steps(rows, times, step, order):
     between = np.flatnonzero(step.positions(times)[1])
     if len(between):
         raise UserError(
-            f"{rows.place(order[between[0]])}: {iso_times(times[between[0]])} is between two steps, as are "
-            f"{len(between) - 1:,} other times. The most frequent step is {step}, counted from "
-            f"{iso_times(step.origin)}. All steps must be equal: bring the values to such times."
+            f"{rows.place(order[between[0]])}: {iso_times(times[between[0]])} is between two steps. Times that "
+            f"are: {len(between):,}. The most frequent step is {step}, counted from {iso_times(step.origin)}. All steps must be equal: bring the values to such times."
         )
 
 
@@ -138,7 +137,7 @@ def _average_doubled(rows, times, values, step, order, fill_gaps):
         before, after = doubled[0] - 1, doubled[0]
         raise UserError(
             f"{rows.place(order[after])}: {iso_times(times[after])} is the time, or in the step, of "
-            f"{rows.place(order[before])}, too; {len(doubled):,} rows are such. {advice}."
+            f"{rows.place(order[before])}, too. Rows that repeat a time: {len(doubled):,}. {advice}."
         )
     known = ~np.isnan(values)
     sums = np.add.reduceat(np.where(known, values, 0), starts)
@@ -154,7 +153,7 @@ def _require_no_gap(rows, times, missing, step, order, fill_gaps):
         clock = " A change of the clock leaves out an hour." if step.minutes < MINUTES_A_DAY else ""
         raise UserError(
             f"{rows.place(order[at + 1])}: {iso_times(times[at + 1])} comes after {iso_times(times[at])}, and the step "
-            f"is {step}: {missing[at]:,} missing. {rows.name} has {total:,} gaps, the longest of {longest:,} steps."
+            f"is {step}: {missing[at]:,} missing. Gaps in {rows.name}: {total:,}, the longest of {longest:,}."
             f"{clock} --fill-gaps {longest} fills them on lines between their neighbours."
         )
 
@@ -200,6 +199,7 @@ def _interpolate(values, absent):
 
 
 def _notes(averaged, steps, filled):
-    notes = [f"Averaged {averaged:,} steps that a change of the clock doubled."] * bool(averaged)
-    parts = [f"{steps:,} missing steps"] * bool(steps) + [f"{filled:,} missing values"] * bool(filled)
-    return (*notes, *([f"Filled {' and '.join(parts)} on lines between their neighbours."] if parts else []))
+    counts = {"missing steps": steps, "missing values": filled}
+    listed = ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
+    notes = [f"Averaged, as a change of the clock doubled them: steps {averaged:,}."] * bool(averaged)
+    return (*notes, *[f"Filled on lines between their neighbours: {listed}."] * bool(listed))

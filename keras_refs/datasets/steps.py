@@ -30,8 +30,10 @@ class Step:
     def __str__(self):
         if self.unit == "business day":
             return "business days"
-        names = {"week": WEEK, "day": MINUTES_A_DAY, "hour": 60, "minute": 1} if self.unit == "minute" else {}
-        name, size = next((item for item in names.items() if self.count % item[1] == 0), ("month", 1))
+        names = {"week": WEEK, "day": MINUTES_A_DAY, "hour": 60, "minute": 1}
+        if self.unit == "month":
+            names = {"year": 12, "month": 1}
+        name, size = next(item for item in names.items() if self.count % item[1] == 0)
         count = self.count // size
         return f"{count} {name}{'s' * (count > 1)}"
 
