@@ -99,7 +99,7 @@ def test_mistakes_get_a_sentence_and_exit_code_2(arguments, sentence, tmp_path, 
         ),
         (
             ["linear_regression", "--dataset", "digits"],
-            "'digits' is no table of one vector of numbers and a number to predict",
+            "'digits' is no table of numbers, one vector or several features, and a number to predict",
         ),
         (["lstm_regressor", "--dataset", "diabetes"], "'diabetes' is no series of one text, the time, and one number"),
         (["lstm_regressor", "--target", "price"], "--target must be one of load. Received: price"),

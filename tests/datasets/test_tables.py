@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from sklearn.datasets import load_iris
 
 from keras_refs import datasets
 from keras_refs.errors import UserError
@@ -9,7 +10,7 @@ from tests.conftest import prepare
 
 
 def test_a_table_of_another_kind_is_refused():
-    with pytest.raises(UserError, match="'diabetes' is no table of one vector of numbers and a class label. It has: "):
+    with pytest.raises(UserError, match="'diabetes' is no table of numbers, .* and a class label. It has: "):
         datasets.load_table("diabetes", with_classes=True)
     with pytest.raises(UserError, match="'fashion_mnist' is no table"):
         datasets.load_table("fashion_mnist")
@@ -24,6 +25,37 @@ def test_numbers_that_are_missing_are_located(tmp_path):
         UserError, match="1 values in 'features' that are no finite numbers; the first is number 1 of example 2"
     ):
         datasets.load_table("holes", tmp_path)
+
+
+@pytest.fixture
+def several_columns(tmp_path):
+    """Irises as one would write them down: a feature for each column."""
+    iris = load_iris()
+    features = dict.fromkeys("abcd", np.float32) | {"age": np.int64, "target": np.float32}
+    features["species"] = tfds.features.ClassLabel(names=iris.target_names.tolist())
+    rows = [
+        {**dict(zip("abcd", row, strict=True)), "age": 2 * index, "target": -row[0], "species": int(label)}
+        for index, (row, label) in enumerate(zip(iris.data.astype("float32"), iris.target, strict=True))
+    ]
+    prepare(tmp_path, "flowers", features, rows, rows[:1])
+    return tmp_path
+
+
+def test_columns_are_features_of_their_own(several_columns):
+    data = datasets.load_table("flowers", several_columns)
+    assert data.feature_names == ("a", "age", "b", "c", "d")
+    iris = load_iris().data.astype("float32")
+    np.testing.assert_array_equal(data.rows.features, np.insert(iris, 1, 2 * np.arange(150), axis=1))
+    np.testing.assert_array_equal(data.rows.targets[:, 0], -iris[:, 0])
+    other = datasets.load_table("flowers", several_columns, target="d", inputs=("c", "age"))
+    assert other.feature_names == ("c", "age")
+    np.testing.assert_array_equal(other.rows.targets[:, 0], iris[:, 3])
+    classes = datasets.load_table("flowers", several_columns, with_classes=True)
+    assert classes.feature_names == ("a", "age", "b", "c", "d", "target")
+    np.testing.assert_array_equal(classes.rows.labels, load_iris().target)
+    assert classes.scored_on == "in sample"
+    with pytest.raises(UserError, match="'flowers' is no table of numbers, .* or --target must name which. It has: "):
+        datasets.load_table("flowers", several_columns, target="species")
 
 
 def test_standardize_and_back():

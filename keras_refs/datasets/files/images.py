@@ -42,19 +42,27 @@ def read_images(path, image_size=0, shape=None, validation=5, class_names=None, 
             or has a class that the training split or the model has not.
     """
     files, labels, codes = _find(Path(path))
-    digests = list(_map(checksum, files))
+    headers = Counter(_map(_header, files))
+    digests = _map(checksum, files)
     codes = assign_splits(path, codes, digests.__getitem__, files.__getitem__, validation=validation, needed=needed)
     class_names, labels = number_classes(path, labels, codes, files.__getitem__, class_names)
     if shape is None:
-        shape = _choose_shape(Path(path), files, image_size)
+        shape = _choose_shape(Path(path).name, headers, image_size)
     splits = []
     for number, split in enumerate(SPLITS):
         chosen = np.flatnonzero(codes == number) if split in needed else np.array([], int)
-        images = np.empty((len(chosen), *shape), np.uint8)
-        for index, image in enumerate(_map(lambda file: _read(file, shape), [files[row] for row in chosen])):
-            images[index] = image
-        splits.append((images, labels[chosen]))
+        splits.append((_read_all([files[row] for row in chosen], shape), labels[chosen]))
     return class_names, splits
+
+
+def _read_all(files, shape):
+    images = np.empty((len(files), *shape), np.uint8)
+
+    def read(index):
+        images[index] = _read(files[index], shape)
+
+    _map(read, range(len(files)))
+    return images
 
 
 def _find(folder):
@@ -70,9 +78,7 @@ def _find(folder):
     layout = "SPLIT/CLASS/IMAGE" if has_splits else "CLASS/IMAGE"
     if others:
         first = others[0].relative_to(folder)
-        print(
-            f"{folder.name}: {len(others):,} files are left out, as they are no images {layout}; the first is {first}."
-        )
+        print(f"{folder.name}: files that are left out as they are no images {layout}: {len(others):,}, first {first}.")
     if not images:
         raise UserError(
             f"{folder} has no images {layout}: it must have a folder for each class, or train, validation and test "
@@ -82,17 +88,19 @@ def _find(folder):
     return images, [file.parent.name for file in images], np.array(splits, np.int8)
 
 
-def _map(function, files):
-    """Return the results for files, in their order; Pillow reads several at once."""
+def _map(function, values):
+    """Return the results for values, in their order, of several threads: reading and decoding run beside each other."""
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as threads:
-        yield from threads.map(function, files)
+        return list(threads.map(function, values))
 
 
-def _choose_shape(folder, files, image_size):
-    """Return the height, width and number of channels to read images with, and print it if they differ in size."""
-    headers = Counter(_map(_header, files))
+def _choose_shape(name, headers, image_size):
+    """Return the height, width and channels to read images with, and print them if the images differ in size.
+
+    `headers` counts how many images have each of what `_header` returns.
+    """
     sizes = {(height, width) for height, width, _ in headers}
-    channels = 1 if all(mode in ("1", "L", "LA") for _, _, mode in headers) else 3
+    channels = 1 if all(is_grey for _, _, is_grey in headers) else 3
     if image_size:
         return image_size, image_size, channels
     if len(sizes) == 1:
@@ -101,17 +109,23 @@ def _choose_shape(folder, files, image_size):
     side = min(LARGEST_SIDE, round(float(np.median(shorter))))
     (low_height, low_width), (high_height, high_width) = min(sizes, key=np.prod), max(sizes, key=np.prod)
     print(
-        f"{folder.name}: the images differ in size, from {low_height}x{low_width} to {high_height}x{high_width} "
+        f"{name}: the images differ in size, from {low_height}x{low_width} to {high_height}x{high_width} "
         f"pixels, and are resized to {side}x{side}; --image-size chooses another size."
     )
     return side, side, channels
 
 
 def _header(file):
+    """Return the height and width of an image, and whether it is grey."""
     with _opened(file) as image:
         if image.mode.startswith(("I", "F")):
             raise UserError(f"{file} has more than 8 bits per channel: save it with 8.")
-        return image.height, image.width, image.mode
+        return image.height, image.width, image.mode in ("1", "L", "LA") or _has_grey_palette(image)
+
+
+def _has_grey_palette(image):
+    colours = np.reshape(image.getpalette() or [0, 0, 1], (-1, 3))
+    return bool((colours == colours[:, :1]).all())
 
 
 def _read(file, shape):

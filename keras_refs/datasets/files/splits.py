@@ -78,7 +78,8 @@ def assign_splits(path, codes, key_of, place_of, validation=10, test=10, needed=
     _leave_out_repeated(codes, key_of, place_of)
     percent = {"validation": validation * ("validation" in made), "test": test * ("test" in made)}
     for index in np.flatnonzero((codes == UNKNOWN) | (codes == 0)) if made else ():
-        codes[index] = SPLITS.index(split_of(key_of(index), **percent))
+        # Another hash than that of the bundled data: a part of their training splits would have nothing to score.
+        codes[index] = SPLITS.index(split_of(f"file {key_of(index)}", **percent))
     counts = {split: int((codes == number).sum()) for number, split in enumerate(SPLITS)}
     name = Path(path).name
     for split in needed:
@@ -97,7 +98,8 @@ def _empty(name, split, made, examples):
     if split in made:
         return (
             f"{name} has {examples} examples, too few: none of them falls into the {split} split, which is made by a "
-            f"hash of each. Add examples, or say with a column {COLUMN!r} or by files which they are."
+            f"hash of each. Add examples, or say which they are with a column {COLUMN!r}, or files or folders of these "
+            f"names: {', '.join(SPLITS)}."
         )
     return f"{name} has no examples in its {split} split."
 
@@ -115,8 +117,8 @@ def _leave_out_repeated(codes, key_of, place_of):
     if repeated:
         codes[repeated] = LEFT_OUT
         print(
-            f"{len(repeated):,} examples are left out, because the split to score or to validate on has them, too; "
-            f"the first is {place_of(min(repeated))}."
+            "Examples that are left out because the split to score or to validate on has them, too: "
+            f"{len(repeated):,}, the first is {place_of(min(repeated))}."
         )
 
 

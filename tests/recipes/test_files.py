@@ -1,0 +1,183 @@
+"""Training, scoring and explaining by command on files of each kind, and what is refused before anything is written."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_diabetes, load_digits, load_iris
+
+from keras_refs import commands, datasets, evaluate, explain, export, train
+from keras_refs.datasets.files import checksum
+from keras_refs.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write(path, rows):
+    text = "\n".join(",".join('"' + str(value).replace('"', '""') + '"' for value in row) for row in rows)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def flowers(path="flowers.csv"):
+    iris = load_iris()
+    rows = [[*row, iris.target_names[label]] for row, label in zip(iris.data, iris.target, strict=True)]
+    return write(path, [("a", "b", "c", "d", "species"), *rows])
+
+
+def patients(path="patients.csv"):
+    data = load_diabetes(scaled=False)
+    rows = [[*row, target] for row, target in zip(data.data, data.target, strict=True)]
+    return write(path, [(*data.feature_names, "target"), *rows])
+
+
+def digits(folder="digits", count=600):
+    data = load_digits()
+    for index in range(count):
+        path = Path(folder) / str(data.target[index]) / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((data.images[index] * 15).astype(np.uint8)).save(path)
+    return folder
+
+
+def mails(folder="mails"):
+    """Mails of SpamAssassin, in files by split."""
+    Path(folder).mkdir()
+    data = datasets.load_texts("spam_assassin")
+    for split in ("train", "validation", "test"):
+        part = getattr(data, split).per_class(40, seed=0)
+        rows = [(text[:80], data.class_names[label]) for text, label in zip(part.texts, part.labels, strict=True)]
+        write(f"{folder}/{split}.csv", [("mail", "kind"), *rows])
+    return folder
+
+
+def words(path="words.csv"):
+    train = datasets.load_transcription_split("cmudict", split="train[:300]")
+    return write(path, [("word", "phonemes"), *zip(*train.pairs(), strict=True)])
+
+
+LINEAR = ["--epochs", "2", "--passes-per-epoch", "20"]
+TEXTS = ["--epochs", "1", "--batch-size", "16", "--embedding-dim", "4", "--length", "20"]
+KINDS = {
+    "logistic_regression": (flowers, ["--target", "species", *LINEAR]),
+    "linear_regression": (patients, LINEAR),
+    "mlp": (digits, ["--hidden-units", "16", "--epochs", "1", "--batch-size", "32"]),
+    "rnn_text_classifier": (mails, ["--units", "4", *TEXTS]),
+    "self_attention_classifier": (mails, ["--hidden-dim", "4", "--num-heads", "1", *TEXTS]),
+    "g2p": (words, ["--units", "8", "--embedding-dim", "4", "--epochs", "1", "--batch-size", "32"]),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_model_of_a_file(name, tmp_path, capsys):
+    make, options = KINDS[name]
+    data = make()
+    assert train.main([name, "--data", str(tmp_path / data), *options]) == 0
+    assert "examples to train on" in capsys.readouterr().out
+    folder, card = commands.read_export(f"saved_models/{name}")
+    assert card["dataset"]["sha256"] == checksum(data)
+    assert card["dataset"]["name"] == card["settings"]["data"] == data
+    text = (folder / "model_card.md").read_text()
+    assert checksum(data) in text
+    # Not where it lay, and not what was said of the recipe's own data.
+    assert str(tmp_path) not in text + json.dumps(card)
+    assert "dataset" not in card["settings"]
+    assert card["summary"] == f"The model that the recipe {name} of keras_refs trained on {data}."
+
+    assert evaluate.main([str(folder)]) == 2
+    sentence = f"was trained on the file or folder {data}: name it, or another, with --data."
+    assert sentence in capsys.readouterr().err
+    shutil.move(data, "moved")
+    shutil.copytree("moved", data) if Path("moved").is_dir() else shutil.copy("moved", data)
+    assert evaluate.main([str(folder), "--data", data, "--output", "scores.json"]) == 0
+    assert json.loads(Path("scores.json").read_text()) == card["test"]
+    assert "Its model card claims" in capsys.readouterr().out
+    assert explain.main([str(folder), "--data", data]) == 0
+    assert ".png" in capsys.readouterr().out
+
+
+def test_another_file_than_that_of_the_training(capsys):
+    """Of two of the three classes and with the columns in another order."""
+    assert train.main(["logistic_regression", "--data", flowers(), "--target", "species", "--folds", "1", *LINEAR]) == 0
+    folder = Path("saved_models/logistic_regression/1")
+    iris = load_iris()
+    chosen = iris.target != 1
+    rows = [
+        ("test", iris.target_names[label], *row[::-1])
+        for row, label in zip(iris.data[chosen], iris.target[chosen], strict=True)
+    ]
+    write("two.csv", [("split", "species", "d", "c", "b", "a"), *rows])
+    assert evaluate.main([str(folder), "--data", "two.csv", "--output", "scores.json"]) == 0
+    printed = capsys.readouterr().out
+    assert "two.csv is not the flowers.csv that the model was trained on: it has another content." in printed
+    labels = export.SavedFunction(folder).predict(features=iris.data[chosen].astype("float32"))["label"]
+    accuracy = json.loads(Path("scores.json").read_text())["accuracy"]
+    assert accuracy == pytest.approx((labels == iris.target[chosen]).mean())
+    write("other.csv", [("split", "species", "a", "b", "c"), ("test", "setosa", 1, 2, 3)])
+    assert evaluate.main([str(folder), "--data", "other.csv"]) == 2
+    assert "--inputs must be a column of other.csv: 'split', 'species', 'a', 'b', 'c'. Received: d" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_run_is_not_resumed_on_another_content(capsys):
+    options = ["linear_regression", "--data", patients(), "--workdir", "run", *LINEAR]
+    assert train.main(options) == 0
+    assert train.main([*options, "--resume"]) == 0
+    with Path("patients.csv").open("a") as file:
+        file.write("1,2,3,4,5,6,7,8,9,10,11\n")
+    assert train.main([*options, "--resume"]) == 2
+    assert "holds a run on other data: patients.csv has another content than when the run" in capsys.readouterr().err
+
+
+NUMBERS = "a,target\n1,2\n"
+ONE_CLASS = "text,label\n" + "".join(f"text {row},spam\n" for row in range(100))
+TEST_ALONE = "text,label,split\na,x,train\nb,y,train\nc,x,validation\nd,z,test\n"
+MISTAKES = [
+    ("linear_regression", "x.csv", "", [], "x.csv is empty."),
+    ("linear_regression", "x.csv", NUMBERS, [], "x.csv has 1 examples, too few: none of them falls into the"),
+    ("linear_regression", "x.csv", "a,target\n1,2\n3,x\n", [], "x.csv, line 3, column 'target': 'x' is not a number."),
+    ("linear_regression", "x.csv", 'a,target\n"1,5",2\n', [], "x.csv, line 2, column 'a': '1,5' is not a number. Name"),
+    ("logistic_regression", "x.csv", NUMBERS, ["--target", "c"], "--target must be a column of x.csv: 'a', 'target'."),
+    ("rnn_text_classifier", "x.csv", ONE_CLASS, [], "x.csv must have examples of at least two classes. Received: spam"),
+    ("rnn_text_classifier", "x.csv", TEST_ALONE, [], "line 5, column 'label': the class 'z' is in the test split"),
+    ("rnn_text_classifier", "x.csv", b"text,label\n\xe9,a\n", [], "line 2: the byte 0xE9 is not UTF-8. Save the file"),
+    ("bert_classifier", "x.csv", ONE_CLASS, ["--text", "mail"], "--text must be a column of x.csv: 'text', 'label'."),
+    ("g2p", "x.csv", "word,phonemes\nkeras,KERAS\n", [], "must be separated by ' ', as in 'A B C'. Received: 'KERAS'"),
+    ("mlp", "x.csv", NUMBERS, [], "x.csv must be a folder with a folder of images for each class."),
+    ("gan", "x.png", NUMBERS, [], "x.png must be a folder with a folder of images for each class."),
+    ("mlp", "x/a/1.png", NUMBERS, [], "x/a/1.png is no image that can be read: "),
+    ("mlp", "x.csv", NUMBERS, ["--data", "nowhere"], "--data must be an existing file or folder. Received: nowhere"),
+    ("mlp", "x.csv", NUMBERS, ["--dataset", "cifar10"], "--data takes the place of --dataset: leave one of them out."),
+    ("mlp", "x.csv", NUMBERS, ["--test-split", "train"], "--test-split is for a TFDS data set, --data for a file"),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "content", "options", "sentence"), MISTAKES)
+def test_mistakes_leave_nothing_behind(name, file, content, options, sentence, tmp_path, capsys):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = sorted(tmp_path.rglob("*"))
+    assert train.main([name, "--data", file.split("/")[0], *options]) == 2
+    printed = capsys.readouterr().err
+    assert sentence in printed
+    assert printed.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_columns_without_a_file(capsys):
+    for name, option in (("rnn_text_classifier", "--label"), ("g2p", "--source")):
+        assert train.main([name, option, "x"]) == 2
+        assert f"{option} names a column of a file: name the file with --data." in capsys.readouterr().err
+
+
+def test_a_recipe_that_makes_its_own_data_reads_no_file():
+    with pytest.raises(UserError, match="adding_problem makes its own data; --dataset, --data-dir and --data are not"):
+        commands.recipe_of({"name": "adding_problem", "settings": {}}, data="x.csv")
