@@ -10,8 +10,9 @@ from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, Sp
 
 LIMITS = (
     "It forecasts from the past of the series and the calendar alone: it does not foresee events or a change of regime "
-    "that\nthe training data do not have, and its forecasts have no intervals. Its scores are of the time right after "
-    "the training split."
+    "that\nthe training data do not have. Its intervals are as wide as the errors on the validation split were, at all "
+    "times:\nlater they may hold more or fewer of the true values than 80 %. Its scores are of the time right after the "
+    "training split."
 )
 
 
@@ -139,11 +140,51 @@ def input_shape(settings, data):
     return chosen.window // steps, len(data.value_names) * steps + data.calendar.width
 
 
+def calibrate(network, encoder, exported, data):
+    """Return the encoder and the interval's margins for an export, and what the model card says of them.
+
+    The validation split says how far to trust the network: where it does not reliably help, the export is the linear
+    forecast alone. The margins, see `evaluation.interval_margins`, are of the forecasts there.
+
+    Args:
+        network: The trained network.
+        encoder: The `datasets.SeriesEncoder` that it was trained with.
+        exported: The one whose linear forecast knows the validation split, too.
+        data: The `datasets.SeriesDataset`.
+    """
+    validation = data.validation
+    parts = [validation.take(slice(first, first + 1000)) for first in range(0, len(validation), 1000)]
+    outputs = [network(encoder.inputs(part.values, part.times), training=False).numpy() for part in parts]
+    wanted = [encoder.targets(*part.arrays).numpy() for part in parts]
+    outputs, wanted = np.concatenate(outputs), np.concatenate(wanted)
+    weight = evaluation.reliable_weight(outputs, wanted)
+    mixed = {name: round(part, 2) for name, part in encoder.linear.weights.items() if part >= 0.005}
+    print(f"The linear forecast is {', '.join(f'{part:.0%} {name}' for name, part in mixed.items())}.")
+    before, after = (_rms(wanted - factor * outputs) * encoder.residual_scale for factor in (0, weight))
+    helps = (
+        f"The network reduces its RMSE on the validation split from {before:.4g} to {after:.4g}; weight {weight:.2f}."
+    )
+    alone = "The network adds nothing to it on the validation split: the export is the linear forecast alone."
+    print(helps if weight else alone)
+    margins = encoder.residual_scale * evaluation.interval_margins(wanted, weight * outputs)
+    exported = dataclasses.replace(exported, residual_scale=np.float32(weight * encoder.residual_scale))
+    return exported, margins, {"linear_forecast": mixed, "network_weight": round(weight, 4)}
+
+
+def _rms(values):
+    return float(np.sqrt(np.mean(np.square(values, dtype="float64"))))
+
+
+def predict(folder, windows):
+    """Return the forecasts of an export, and the bounds of its intervals; `None` for an export without them."""
+    outputs = export.SavedFunction(folder).predict(series=windows.values, time=windows.iso_times)
+    return outputs["forecast"], (outputs["lower"], outputs["upper"]) if "lower" in outputs else None
+
+
 def evaluate(folder, data, encoder):
     """Return the scores of an export on the test windows, beside those of the references."""
-    test = data.test
-    forecasts = export.SavedFunction(folder).predict(series=test.values, time=test.iso_times)["forecast"]
-    return evaluation.regression_metrics(test.targets, forecasts, reference_forecasts(data, encoder))
+    forecasts, interval = predict(folder, data.test)
+    return evaluation.regression_metrics(data.test.targets, forecasts, reference_forecasts(data, encoder), interval)
 
 
 def format_scores(scores):
@@ -177,19 +218,20 @@ def reference_forecasts(data, encoder):
 
 
 def save_influence(folder, data, encoder, path):
-    """Draw how strongly each step of the network's residual depends on each value of the window.
+    """Draw how strongly each step of the forecast depends on each value of the window.
 
     That is the mean over test windows of the absolute derivative, times the standard deviation of the column. The
-    seasonal-naive forecast depends on one step alone, and the calendar is no part of the window: both are left out.
+    calendar is no part of the window.
     """
-    network, test = export.load_model(folder), data.test
+    import tensorflow as tf
+
+    test = data.test
     sample = test.take(slice(None, None, 1 + len(test) // 300))
-
-    def residuals(values):
-        return encoder.forecast(network, values, sample.times) - encoder.naive(values)
-
+    signature, time = export.SavedFunction(folder).signature, tf.constant(sample.iso_times)
     gradients = [
-        evaluation.input_gradients(residuals, sample.values, np.full(len(sample), step))
+        evaluation.input_gradients(
+            lambda values: signature(series=values, time=time)["forecast"], sample.values, np.full(len(sample), step)
+        )
         for step in range(test.targets.shape[1])
     ]
     influence = np.mean(np.abs(gradients), axis=1) * encoder.scaler.scale_
