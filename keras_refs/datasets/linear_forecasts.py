@@ -53,7 +53,7 @@ def fit_linear_forecasts(train, validation, prepare, target_column, seasons):
         target_column: Index of the target among the columns.
         seasons: Seasonal periods in steps, each at most a window.
     """
-    inputs = _Inputs.of_windows(*train.values.shape[1:], target_column)
+    inputs = WindowInputs.of_windows(*train.values.shape[1:], target_column)
 
     def sums(windows, start, stop):
         return _sums(windows, start, stop, prepare, inputs, step=-(-(len(train) + len(validation)) // MAX_WINDOWS))
@@ -80,8 +80,8 @@ def fit_linear_forecasts(train, validation, prepare, target_column, seasons):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Inputs:
-    """Which numbers of a window are read: of each column, one after the other, means of adjacent steps.
+class WindowInputs:
+    """Which numbers of a window a regression reads: of each column, one after the other, means of adjacent steps.
 
     Attributes:
         starts: For each column the first steps of those whose mean is read.
@@ -93,7 +93,10 @@ class _Inputs:
 
     @classmethod
     def of_windows(cls, window, columns, target_column):
-        """Return all steps or, of more than `MAX_FEATURES` numbers, all of the target and means of the others."""
+        """Return all steps or, of more than `MAX_FEATURES` numbers, all of the target and means of the others.
+
+        A window of the target that is longer than that is averaged, too.
+        """
         room = max(1, MAX_FEATURES - window) if window < MAX_FEATURES else 1
         size = -(-(columns - 1) * window // room) if columns * window > MAX_FEATURES else 1
         own = -(-window // MAX_FEATURES)
@@ -144,12 +147,16 @@ class _Sums:
         return float(((self.xx @ kernel - 2 * self.xy) * kernel).sum() + self.yy)
 
 
+def one_in(step, count):
+    """Return the indices of one in `step` of so many windows, in order; at random, as each hour is to have some."""
+    if step == 1:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, -(-count // step), replace=False))
+
+
 def _sums(windows, start, stop, prepare, inputs, step):
-    """Return the sums of one in `step` of the windows from `start` to `stop`, at random: each hour is to have some."""
-    chosen = np.arange(start, stop)
-    if step > 1:
-        chosen = np.sort(np.random.default_rng(start).choice(chosen, -(-len(chosen) // step), replace=False))
-    total = None
+    """Return the sums of one in `step` of the windows from `start` to `stop`."""
+    chosen, total = start + one_in(step, stop - start), None
     for first in range(0, max(1, len(chosen)), 2048):
         values, calendar, y = prepare(*windows.take(chosen[first : first + 2048]).arrays)
         x, y = inputs.read(values, calendar), y.astype("float64")

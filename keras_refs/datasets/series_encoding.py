@@ -16,9 +16,9 @@ class SeriesEncoder:
     """What a network reads of a window, and what its outputs mean, as measured in the training windows.
 
     It reads the standardised window, or its differences from its mean where levels come and go, and at every reading
-    the calendar of the first step to forecast. It outputs the residual of a simple forecast, in units of that residual's root mean square: where nothing else is predictable, the
-    right output is 0. The simple forecast is linear, see `fit_linear_forecasts`, or the seasonal-naive one, which
-    repeats the last season.
+    the calendar of the first step to forecast. It outputs the residual of a simple forecast, in units of that
+    residual's root mean square: where nothing else is predictable, the right output is 0. The simple forecast is
+    linear, see `fit_linear_forecasts`, or the seasonal-naive one, which repeats the last season.
 
     Attributes:
         calendar: The `Calendar`.

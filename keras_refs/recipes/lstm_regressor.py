@@ -28,7 +28,9 @@ class Config:
         holidays="PT",
     )
     network: series.Network = series.Network(units=(128,))
-    training: settings.Training = settings.Training(epochs=15, batch_size=128, learning_rate=4e-3, clip_norm=1.0)
+    training: settings.Training = settings.Training(
+        epochs=15, batch_size=128, learning_rate=4e-3, clip_norm=1.0, patience=4
+    )
     compute: settings.Compute = settings.Compute()
 
 

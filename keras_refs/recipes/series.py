@@ -10,9 +10,8 @@ from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, Sp
 
 LIMITS = (
     "It forecasts from the past of the series and the calendar alone: it does not foresee events or a change of regime "
-    "that\nthe training data do not have. Its intervals are as wide as the errors on the validation split were, at all "
-    "times:\nlater they may hold more or fewer of the true values than 80 %. Its scores are of the time right after the "
-    "training split."
+    "that\nthe training data do not have. Its intervals are as wide as the errors on the validation split were; later "
+    "they\nmay hold more or fewer of the true values than 80 %. Its scores are of the time right after the training split."
 )
 
 
@@ -20,6 +19,7 @@ DAY, WEEK, YEAR = 24 * 60, 7 * 24 * 60, 366 * 24 * 60
 READING = ("dataset", "data_dir", "target", "train_split", "test_split", "data", "time", "inputs", "fill_gaps")
 CUTTING = ("target", "window", "horizon", "validation_fraction", "test_fraction", "holidays")
 CHOSEN = ("window", "horizon", "season", "steps_per_reading")
+REFERENCE_WINDOWS = 20_000
 OTHER_DATA = {"target": "", "window": 0, "horizon": 0, "season": 0, "steps_per_reading": 0, "holidays": ""}
 """Defaults for data that are not a recipe's own: what fits them follows from their step."""
 
@@ -195,25 +195,28 @@ def format_scores(scores):
 def reference_forecasts(data, encoder):
     """Return the forecasts of the test windows that a model must beat, by name.
 
-    Beside the naive ones these are ridge regressions of the same windows, alone, with the clock, and with the whole
-    calendar.
+    Beside the naive ones these are ridge regressions of the same windows, alone, with the clock, and with the holidays.
+    Of long windows of many columns they read what `datasets.WindowInputs` has, and of very many windows, which overlap,
+    they are fitted to a part.
     """
-    import tensorflow as tf
-
-    parts = data.train, data.validation, data.test
-    seasonal = encoder.naive(data.test.values).numpy()
-    last_value = data.test.values[:, -1:, data.target_column]
-    references = {"persistence": np.repeat(last_value, seasonal.shape[1], axis=1)}
+    test, column = data.test, data.target_column
+    seasonal = encoder.naive(test.values).numpy()
+    references = {"persistence": np.repeat(test.values[:, -1:, column], seasonal.shape[1], axis=1)}
     if encoder.season > 1:
         references[f"{encoder.season} steps before"] = seasonal
-    windows = [datasets.standardize(part.values, encoder.scaler).reshape(len(part), -1) for part in parts]
-    clocks, calendars = (
-        [np.hstack([window, features(tf.constant(part.times))]) for window, part in zip(windows, parts, strict=True)]
-        for features in (data.calendar.clock, data.calendar.features)
-    )
-    for name, inputs in {"ridge": windows, "ridge, clock": clocks, "ridge, calendar": calendars}.items():
-        train, validation = ((inputs[part], parts[part].targets) for part in range(2))
-        references[name] = evaluation.ridge_predictions(train, validation, inputs[2])
+    inputs = datasets.WindowInputs.of_windows(*test.values.shape[1:], column)
+    step = -(-(len(data.train) + len(data.validation)) // REFERENCE_WINDOWS)
+    train, validation = (part.take(datasets.one_in(step, len(part))) for part in (data.train, data.validation))
+
+    def read(part, features):
+        return inputs.read(datasets.standardize(part.values, encoder.scaler), features(part.times))
+
+    calendars = {"ridge": lambda times: np.zeros((len(times), 0)), "ridge, clock": data.calendar.clock}
+    if data.calendar.holidays:
+        calendars["ridge, calendar"] = data.calendar.features
+    for name, features in calendars.items():
+        known = [(read(part, features), part.targets) for part in (train, validation)]
+        references[name] = evaluation.ridge_predictions(*known, read(test, features))
     return references
 
 

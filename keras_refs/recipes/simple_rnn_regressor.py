@@ -23,7 +23,7 @@ class Config:
         dataset="nyse", target="log_volume", window=5, horizon=1, season=1, holidays="XNYS"
     )
     network: series.Network = series.Network(units=(64,))
-    training: settings.Training = settings.Training(epochs=40, batch_size=64, learning_rate=3e-3)
+    training: settings.Training = settings.Training(epochs=40, batch_size=64, learning_rate=3e-3, patience=8)
     compute: settings.Compute = settings.Compute()
 
 
