@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from keras_refs.datasets import files
 from keras_refs.datasets.catalogue import open_builder, open_split, wrong_kind
 from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches, without_autotune
 from keras_refs.errors import UserError
@@ -32,17 +33,23 @@ class ImageDataset(Dataset):
 
 
 def load_image_classification(
-    dataset, data_dir=None, train_split="train", test_split="test", validation_fraction=0.05, image_size=0
+    dataset, data_dir=None, train_split="train", test_split="test", validation_fraction=0.05, image_size=0, data=None
 ):
     """Load an `ImageDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
     The TFDS set has an image and a class label. `validation_fraction`, in (0, 1), of the training split is held out for
     validation; which examples is fixed, so that runs with different seeds stay comparable. Images are resized to the
-    height and width `image_size`, in pixels; 0 keeps the data set's own size.
+    height and width `image_size`, in pixels; 0 keeps the data set's own size. `data` is a folder that
+    `files.read_images` reads, in place of the TFDS set.
 
     Raises:
-        UserError: Also if the images differ in size and no `image_size` is given, or there are too few to be split.
+        UserError: Also if the images of a TFDS set differ in size and no `image_size` is given, or there are too few to
+            be split.
     """
+    if data is not None:
+        percent = max(1, round(100 * validation_fraction))
+        class_names, splits = files.read_images(data, image_size, validation=percent)
+        return ImageDataset.from_file(data, [Split(*arrays) for arrays in splits], class_names=class_names)
     builder, read, class_names = _open(dataset, data_dir, image_size)
     train, test = read(train_split), read(test_split)
     order = np.random.default_rng(0).permutation(len(train))
@@ -56,8 +63,14 @@ def load_image_classification(
     return ImageDataset.from_builder(dataset, builder, splits, class_names=class_names)
 
 
-def load_image_split(dataset, data_dir=None, split="test", image_size=0):
-    """Load one split with what `load_image_classification` takes; return a `Split` and the tuple of class names."""
+def load_image_split(dataset, data_dir=None, split="test", image_size=0, data=None, shape=None, class_names=None):
+    """Load one split with what `load_image_classification` takes; return a `Split` and the tuple of class names.
+
+    `data` is read with the `shape` and the `class_names` of a model, where `files.read_images` takes any.
+    """
+    if data is not None:
+        class_names, splits = files.read_images(data, image_size, shape, class_names=class_names, needed=(split,))
+        return Split(*splits[files.SPLITS.index(split)]), class_names
     _, read, class_names = _open(dataset, data_dir, image_size)
     return read(split), class_names
 

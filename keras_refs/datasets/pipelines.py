@@ -1,6 +1,7 @@
 """Data sets in memory, and batches of their examples, which follow from the examples, the seed and the step."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -39,6 +40,13 @@ class Dataset:
         """Return a data set of a name, with what a TFDS builder says of it, three splits and fields of its own kind."""
         train, validation, test = splits
         about = {"name": name, "citation": builder.info.citation, "homepage": builder.info.homepage}
+        return cls(train=train, validation=validation, test=test, **about, **fields)
+
+    @classmethod
+    def from_file(cls, path, splits, **fields):
+        """Return a data set of a user's file or folder, whose name it has, three splits and fields of its own kind."""
+        train, validation, test = splits
+        about = {"name": Path(path).resolve().name, "citation": "", "homepage": ""}
         return cls(train=train, validation=validation, test=test, **about, **fields)
 
 

@@ -5,11 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from keras_refs.datasets.files.splits import SPLITS
+from keras_refs.datasets.iso8601 import iso_times
 from keras_refs.datasets.steps import LONGEST, MINUTES_A_DAY, Step, find_step
-from keras_refs.datasets.times import iso_times
 from keras_refs.errors import UserError
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Rows:
         times: int64 `(rows,)`, minutes since 1970-01-01T00:00 of the local clock.
         values: float32 `(rows, columns)`, NaN where a value is missing.
         names: Names of the columns.
-        parts: int8 `(rows,)`, the index in `PARTS` of the split that each is in, or `None` if there are no splits.
+        parts: int8 `(rows,)`, the index in `SPLITS` of the split that each is in, or `None` if there are no splits.
         place: Function of the number of a row, and of the name of a column or nothing, that returns where it stands.
     """
 
@@ -103,9 +102,9 @@ def _require_parts_in_order(rows, times, parts, order):
         before, after = back[0], back[0] + 1
         raise UserError(
             f"The splits of {rows.name} overlap in time: {rows.place(order[before])} is of "
-            f"{iso_times(times[before])} and in {PARTS[parts[before]]}, {rows.place(order[after])} of "
-            f"{iso_times(times[after])} and in {PARTS[parts[after]]}. Each split must follow on the one before: "
-            f"{', '.join(PARTS)}."
+            f"{iso_times(times[before])} and in {SPLITS[parts[before]]}, {rows.place(order[after])} of "
+            f"{iso_times(times[after])} and in {SPLITS[parts[after]]}. Each split must follow on the one before: "
+            f"{', '.join(SPLITS)}."
         )
 
 
@@ -190,7 +189,7 @@ def _require_filled(rows, absent, order, fill_gaps):
     raise UserError(
         f"{rows.place(order[first], name)}: the value is missing. Missing are values of {others}. --fill-gaps "
         f"{max(most for _, most, _ in longest.values())} fills up to that many in a row on lines between their "
-        f"neighbours{', but none at the first or the last time' * at_end}; --inputs names the columns to read."
+        f"neighbours{', but none at the first or the last time' * bool(at_end)}; --inputs names the columns to read."
     )
 
 

@@ -10,10 +10,10 @@ import tensorflow_datasets as tfds
 from keras_refs.datasets import files
 from keras_refs.datasets.calendars import Calendar, load_calendar
 from keras_refs.datasets.catalogue import open_builder, read_all, wrong_kind
+from keras_refs.datasets.iso8601 import iso_times
 from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches
-from keras_refs.datasets.regular import PARTS, Rows, regular_series
+from keras_refs.datasets.regular import Rows, regular_series
 from keras_refs.datasets.steps import Step
-from keras_refs.datasets.times import iso_times
 from keras_refs.errors import UserError
 
 
@@ -128,7 +128,7 @@ def cut_windows(series, target, window, horizon, *, validation_fraction, test_fr
     # The first step that window number i forecasts is step i + window of the series.
     validation, test = (max(0, step - window) for step in (first_of_validation, first_of_test))
     slices = slice(0, validation - horizon + 1), slice(validation, test - horizon + 1), slice(test, None)
-    splits = dict(zip(PARTS, map(windows.take, slices), strict=True))
+    splits = dict(zip(files.SPLITS, map(windows.take, slices), strict=True))
     fields = {"value_names": series.names, "target": target, "calendar": calendar, "step": series.step}
     return SeriesDataset(**series.about, **splits, **fields)
 
@@ -196,7 +196,8 @@ def _read_splits(dataset, data_dir, splits, target, inputs):
     names = tuple(name for name in all_names if name in (target, *inputs)) if inputs else all_names
     for option, name in (("--target", target), *(("--inputs", name) for name in inputs)):
         if name not in all_names:
-            raise UserError(f"{option} must be one of {', '.join(all_names)}. Received: {name}")
+            received = f" Received: {name}" if name else ""
+            raise UserError(f"{option} must be one of {', '.join(all_names)}.{received}")
     parts = [read_all(builder, split) for split in splits]
     lengths = [len(part[time]) for part in parts]
 
@@ -214,7 +215,7 @@ def _read_splits(dataset, data_dir, splits, target, inputs):
         times=files.read_times(pa.chunked_array([strings], pa.string()), place),
         values=values,
         names=names,
-        parts=np.repeat(np.array([PARTS.index("train"), PARTS.index("test")], "int8"), lengths),
+        parts=np.repeat(np.array([files.SPLITS.index("train"), files.SPLITS.index("test")], "int8"), lengths),
         place=place,
     )
 

@@ -1,4 +1,4 @@
-"""The step of a series, a minute to a year long: by the clock, by the calendar, or from business day to business day."""
+"""The step of a series, a minute to a year long: by the clock, by the calendar or from business day to business day."""
 
 import dataclasses
 

@@ -3,12 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_refs.datasets.iso8601 import FORM, TIME, ZONE
+
 DAYS_OF_MONTHS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], "int64")
 SECONDS_A_DAY = 24 * 60 * 60
-TIME = "a date that exists, with or without a time, as 2014-12-25T18:00, 2014-12-25 18:00:00, 2014-12-25 or 2014-12"
-ZONE = r"(Z|[+-]([01]\d|2[0-3]):?[0-5]\d)"
-_CLOCK = rf"[T ]([01]\d|2[0-3])(:[0-5]\d(:[0-5]\d(\.\d+)?)?{ZONE}?)?"
-FORM = rf"\d{{4}}(-\d\d(-\d\d({_CLOCK})?)?)?"
 
 
 def is_date(strings):
@@ -62,11 +60,6 @@ def parse_seconds(strings):
     year, month = year - tf.cast(month < 3, tf.int64), (month + 9) % 12
     days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day - 1 - 719468
     return days * SECONDS_A_DAY + hour * 3600 + minute * 60 + second
-
-
-def iso_times(minutes):
-    """Return ISO 8601 strings without seconds, such as `2014-12-25T18:00`, of an array of minutes since 1970."""
-    return np.datetime_as_string(np.asarray(minutes).astype("datetime64[m]"), unit="m")
 
 
 def _with_day(strings):

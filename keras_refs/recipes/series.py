@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_refs import datasets, evaluation, export
 from keras_refs.errors import UserError
-from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, SplitData, flatten
+from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, SplitData
 
 LIMITS = (
     "It forecasts from the past of the series and the calendar alone: it does not foresee events or a change of regime "
@@ -128,10 +128,10 @@ def _described(settings, chosen):
     return ", ".join(f"--{name.replace('_', '-')} {getattr(chosen, name)}" for name in names)
 
 
-def on_card(config, data):
-    """Return the settings for the model card by name, with what was chosen by the step of the data."""
+def chosen_settings(config, data):
+    """Return by name the settings for the model card that may have been chosen by the step of the data."""
     chosen = by_step(config.data, data.step)
-    return {**flatten(config), **{name: getattr(chosen, name) for name in CHOSEN}}
+    return {name: getattr(chosen, name) for name in CHOSEN}
 
 
 def input_shape(settings, data):

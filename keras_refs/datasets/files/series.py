@@ -4,20 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_refs.datasets.files.reading import numbers, place, read_table, require_column
+from keras_refs.datasets.files.reading import numbers, require_column
+from keras_refs.datasets.files.splits import COLUMN, UNKNOWN, place_in, read_tables
 from keras_refs.datasets.files.times import find_times, read_times
-from keras_refs.datasets.regular import PARTS, Rows
+from keras_refs.datasets.regular import Rows
 from keras_refs.errors import UserError
-
-SPLIT = "split"
-"""A column of this name tells which split a row is in."""
 
 
 def read_series(path, target, time=None, inputs=()):
-    """Read the `Rows` of a series from a table, or from a folder with one for each split, such as `train.csv`.
+    """Read the `Rows` of a series from a table, or from a folder with one for each split, as `read_tables` does.
 
     Args:
-        path: A file that `read_table` reads, or a folder of files that are named after the splits.
+        path: The file or the folder.
         target: Name of the column to forecast.
         time: Name of the column of times; by default the one that has them.
         inputs: Names of the columns to forecast from, beside the target; by default all that have numbers.
@@ -26,56 +24,45 @@ def read_series(path, target, time=None, inputs=()):
         The `Rows`, and sentences that say what was found in them and left out.
 
     Raises:
-        UserError: If columns do not exist or have no times and numbers.
+        UserError: If the tables cannot be read, or columns do not exist or have no times and numbers.
     """
-    files = _files(Path(path))
-    tables = [_read(file, time) for file in files.values()]
-    first, rest = tables[0], tables[1:]
-    names, notes = _columns(first, target, inputs)
-    for table, _ in rest:
-        for name in names:
-            require_column(table, name, "--inputs")
-    values = [_values(table, names) for table, _ in tables]
-    lengths = [len(part) for part in values]
-    offsets = np.cumsum([0, *lengths])
-    parts = np.repeat(np.array([PARTS.index(name) for name in files], "int8"), lengths) if rest else _parts(first[0])
+    tables, codes, time = _read(path, time)
+    names, notes = _columns(tables[0], time, target, inputs)
 
-    def where(row, name=None):
-        number = int(np.searchsorted(offsets, row, side="right")) - 1
-        return place(tables[number][0], row - offsets[number], name)
+    def place(row, name=None):
+        return place_in(tables, int(row), name)
 
+    # The columns of all tables are of one type only if all are inferred alike.
+    starts = np.cumsum([0, *map(len, tables)])
     times = [
-        read_times(table.column(name), lambda row, start=start, name=name: where(start + row, name))
-        for (table, name), start in zip(tables, offsets[:-1], strict=True)
+        read_times(table.column(time), lambda row, start=start: place(start + row, time))
+        for table, start in zip(tables, starts, strict=False)
     ]
-    times, values = (np.concatenate(arrays) if rest else arrays[0] for arrays in (times, values))
-    about = {"name": Path(path).name, "citation": "", "homepage": ""}
-    notes = [f"The times are those of {first[1]!r}.", *notes]
-    return Rows(str(path), about, times, values, names, parts, where), notes
-
-
-def _files(path):
-    """Return the files by the split that they are, the one for all by no name."""
-    if not path.is_dir():
-        return {"": path}
-    files = {name: next(iter(sorted(path.glob(f"{name}.*"))), None) for name in PARTS}
-    if not (files["train"] and files["test"]):
-        raise UserError(f"{path} must have a table train.csv and a table test.csv, or .tsv or .parquet.")
-    return {name: file for name, file in files.items() if file}
+    return Rows(
+        name=Path(path).name,
+        about={"name": Path(path).resolve().name, "citation": "", "homepage": ""},
+        times=np.concatenate(times),
+        values=np.concatenate([_values(table, names) for table in tables]),
+        names=names,
+        parts=None if (codes == UNKNOWN).all() else codes,
+        place=place,
+    ), [f"The times are those of the column {time!r}.", *notes]
 
 
 def _read(path, time):
-    """Return a table, and the name of its column of times, which is kept as it is written if it has zones."""
-    table = read_table(path, text=())
-    name = find_times(table, time)
-    if getattr(table.column(name).type, "tz", None) and path.suffix != ".parquet":
-        table = read_table(path, text=(name,))
-    return table, name
+    """Return what `read_tables` does, and the name of the column of times, which is text if it has zones."""
+    tables, codes = read_tables(path, text=())
+    time = find_times(tables[0], time)
+    # What pyarrow makes of times with a zone is no longer by the clock that they are written by.
+    if any(getattr(table.column(time).type, "tz", None) for table in tables):
+        tables, codes = read_tables(path, text=(time,))
+    return tables, codes, time
 
 
-def _columns(table_and_time, target, inputs):
+def _columns(table, time, target, inputs):
     """Return the names of the columns to read, the target's among them, in the order of the table, and notes."""
-    table, time = table_and_time
+    if not target:
+        raise UserError(f"--target must name the column to forecast, one of: {', '.join(table.column_names)}.")
     require_column(table, target, "--target")
     for name in inputs:
         require_column(table, name, "--inputs")
@@ -85,7 +72,7 @@ def _columns(table_and_time, target, inputs):
         return tuple(name for name in table.column_names if name in (target, *inputs)), []
     names, left_out = [], []
     for name in table.column_names:
-        if name == time or name == SPLIT != target:
+        if name == time or name == COLUMN != target:
             continue
         kind = str(table.column(name).type)
         is_number = kind.startswith(("int", "uint", "float", "double", "half", "decimal", "bool"))
@@ -93,23 +80,9 @@ def _columns(table_and_time, target, inputs):
     return tuple(names), [f"Left out, as not all values are numbers: {', '.join(left_out)}."] * bool(left_out)
 
 
-def _values(table_and_time, names):
+def _values(table, names):
     """Return the numbers of columns as float32 `(rows, columns)`, NaN where they are missing."""
-    table, _ = table_and_time
     values = np.empty((table.num_rows, len(names)), "float32")
     for column, name in enumerate(names):
         values[:, column] = numbers(table, name, missing="keep")
     return values
-
-
-def _parts(table):
-    """Return the index in `PARTS` of the split that each row is in, if there is a column of that name."""
-    if SPLIT not in table.column_names:
-        return None
-    names = table.column(SPLIT).to_pylist()
-    for row, name in enumerate(names):
-        if name not in PARTS:
-            raise UserError(
-                f"{place(table, row, SPLIT)}: the split must be one of {', '.join(PARTS)}. Received: {name!r}"
-            )
-    return np.array([PARTS.index(name) for name in names], "int8")

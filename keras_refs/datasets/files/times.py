@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_refs.datasets.files.reading import require_column
-from keras_refs.datasets.times import FORM, TIME, ZONE
+from keras_refs.datasets.iso8601 import FORM, TIME, ZONE
 from keras_refs.errors import UserError
 
 LONGEST_CHANGE = 60
