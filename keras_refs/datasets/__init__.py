@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "adding_problem": ["AddingProblem", "adding_problem_batches", "make_sequences"],
         "dates": ["date_formats", "generate_dates"],
         "calendars": ["Calendar", "load_calendar"],
+        "linear_forecasts": ["WindowInputs", "one_in"],
         "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
         "series": [
             "SeriesDataset",

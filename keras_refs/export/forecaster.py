@@ -6,7 +6,7 @@ from keras_refs.datasets import parse_times
 from keras_refs.export.saved_model import checked, specifications, write_saved_model
 
 
-def write_forecaster(network, encoder, data, folder):
+def write_forecaster(network, encoder, data, folder, margins):
     """Write a forecaster of a series as a SavedModel with two signatures, which the model card describes.
 
     `serving_default` takes series and time, and refuses invalid ones; `numeric` takes minutes and checks nothing.
@@ -16,6 +16,7 @@ def write_forecaster(network, encoder, data, folder):
         encoder: The `datasets.SeriesEncoder`.
         data: The `datasets.SeriesDataset`, whose first test window becomes the warm-up requests.
         folder: An existing folder to write into.
+        margins: What to add to a forecast for the bounds of its interval, see `evaluation.interval_margins`.
 
     Returns:
         The signatures as Markdown, for the model card.
@@ -23,7 +24,8 @@ def write_forecaster(network, encoder, data, folder):
     example = data.test.take(slice(1))
 
     def forecast(series, minutes):
-        return {"forecast": encoder.forecast(network, series, minutes)}
+        forecasts = encoder.forecast(network, series, minutes)
+        return {"forecast": forecasts, "lower": forecasts + margins[0], "upper": forecasts + margins[1]}
 
     def forecast_at(series, time):
         return forecast(series, parse_times(time))
@@ -50,5 +52,6 @@ def _described(example, data):
         "- `numeric`: without strings; `series` and, instead of the time, `minutes`, int64 `[batch]`, those since "
         "1970-01-01T00:00 by the local clock\n\n"
         f"Both return `forecast`, float32 `[batch, {horizon}]`, the next {horizon} of `{data.target}`, in the units of "
-        "the data."
+        "the data,\nand `lower` and `upper`, of the same shape, between which 80 % of the true values were on the "
+        "validation split."
     )

@@ -10,8 +10,9 @@ from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, Sp
 
 LIMITS = (
     "It forecasts from the past of the series and the calendar alone: it does not foresee events or a change of regime "
-    "that\nthe training data do not have, and its forecasts have no intervals. Its scores are of the time right after "
-    "the training split."
+    "that\nthe training data do not have. Its intervals are as wide as the errors on the validation split were; later "
+    "they\nmay hold more or fewer of the true values than 80 %. Its scores are of the time right after the training "
+    "split."
 )
 
 
@@ -19,6 +20,7 @@ DAY, WEEK, YEAR = 24 * 60, 7 * 24 * 60, 366 * 24 * 60
 READING = ("dataset", "data_dir", "target", "train_split", "test_split", "data", "time", "inputs", "fill_gaps")
 CUTTING = ("target", "window", "horizon", "validation_fraction", "test_fraction", "holidays")
 CHOSEN = ("window", "horizon", "season", "steps_per_reading")
+REFERENCE_WINDOWS = 20_000
 OTHER_DATA = {"target": "", "window": 0, "horizon": 0, "season": 0, "steps_per_reading": 0, "holidays": ""}
 """Defaults for data that are not a recipe's own: what fits them follows from their step."""
 
@@ -139,11 +141,51 @@ def input_shape(settings, data):
     return chosen.window // steps, len(data.value_names) * steps + data.calendar.width
 
 
+def calibrate(network, encoder, exported, data):
+    """Return the encoder and the interval's margins for an export, and what the model card says of them.
+
+    The validation split says how far to trust the network: where it does not reliably help, the export is the linear
+    forecast alone. The margins, see `evaluation.interval_margins`, are of the forecasts there.
+
+    Args:
+        network: The trained network.
+        encoder: The `datasets.SeriesEncoder` that it was trained with.
+        exported: The one whose linear forecast knows the validation split, too.
+        data: The `datasets.SeriesDataset`.
+    """
+    validation = data.validation
+    parts = [validation.take(slice(first, first + 1000)) for first in range(0, len(validation), 1000)]
+    outputs = [network(encoder.inputs(part.values, part.times), training=False).numpy() for part in parts]
+    wanted = [encoder.targets(*part.arrays).numpy() for part in parts]
+    outputs, wanted = np.concatenate(outputs), np.concatenate(wanted)
+    weight = evaluation.reliable_weight(outputs, wanted)
+    mixed = {name: round(part, 2) for name, part in encoder.linear.weights.items() if part >= 0.005}
+    print(f"The linear forecast is {', '.join(f'{part:.0%} {name}' for name, part in mixed.items())}.")
+    before, after = (_rms(wanted - factor * outputs) * encoder.residual_scale for factor in (0, weight))
+    helps = (
+        f"The network reduces its RMSE on the validation split from {before:.4g} to {after:.4g}; weight {weight:.2f}."
+    )
+    alone = "The network adds nothing to it on the validation split: the export is the linear forecast alone."
+    print(helps if weight else alone)
+    margins = encoder.residual_scale * evaluation.interval_margins(wanted, weight * outputs)
+    exported = dataclasses.replace(exported, residual_scale=np.float32(weight * encoder.residual_scale))
+    return exported, margins, {"linear_forecast": mixed, "network_weight": round(weight, 4)}
+
+
+def _rms(values):
+    return float(np.sqrt(np.mean(np.square(values, dtype="float64"))))
+
+
+def predict(folder, windows):
+    """Return the forecasts of an export, and the bounds of its intervals; `None` for an export without them."""
+    outputs = export.SavedFunction(folder).predict(series=windows.values, time=windows.iso_times)
+    return outputs["forecast"], (outputs["lower"], outputs["upper"]) if "lower" in outputs else None
+
+
 def evaluate(folder, data, encoder):
     """Return the scores of an export on the test windows, beside those of the references."""
-    test = data.test
-    forecasts = export.SavedFunction(folder).predict(series=test.values, time=test.iso_times)["forecast"]
-    return evaluation.regression_metrics(test.targets, forecasts, reference_forecasts(data, encoder))
+    forecasts, interval = predict(folder, data.test)
+    return evaluation.regression_metrics(data.test.targets, forecasts, reference_forecasts(data, encoder), interval)
 
 
 def format_scores(scores):
@@ -154,42 +196,46 @@ def format_scores(scores):
 def reference_forecasts(data, encoder):
     """Return the forecasts of the test windows that a model must beat, by name.
 
-    Beside the naive ones these are ridge regressions of the same windows, alone, with the clock, and with the whole
-    calendar.
+    Beside the naive ones these are ridge regressions of the same windows, alone, with the clock, and with the holidays.
+    Of long windows of many columns they read what `datasets.WindowInputs` has, and of very many windows, which overlap,
+    they are fitted to a part.
     """
-    import tensorflow as tf
-
-    parts = data.train, data.validation, data.test
-    seasonal = encoder.naive(data.test.values).numpy()
-    last_value = data.test.values[:, -1:, data.target_column]
-    references = {"persistence": np.repeat(last_value, seasonal.shape[1], axis=1)}
+    test, column = data.test, data.target_column
+    seasonal = encoder.naive(test.values).numpy()
+    references = {"persistence": np.repeat(test.values[:, -1:, column], seasonal.shape[1], axis=1)}
     if encoder.season > 1:
         references[f"{encoder.season} steps before"] = seasonal
-    windows = [datasets.standardize(part.values, encoder.scaler).reshape(len(part), -1) for part in parts]
-    clocks, calendars = (
-        [np.hstack([window, features(tf.constant(part.times))]) for window, part in zip(windows, parts, strict=True)]
-        for features in (data.calendar.clock, data.calendar.features)
-    )
-    for name, inputs in {"ridge": windows, "ridge, clock": clocks, "ridge, calendar": calendars}.items():
-        train, validation = ((inputs[part], parts[part].targets) for part in range(2))
-        references[name] = evaluation.ridge_predictions(train, validation, inputs[2])
+    inputs = datasets.WindowInputs.of_windows(*test.values.shape[1:], column)
+    step = -(-(len(data.train) + len(data.validation)) // REFERENCE_WINDOWS)
+    train, validation = (part.take(datasets.one_in(step, len(part))) for part in (data.train, data.validation))
+
+    def read(part, features):
+        return inputs.read(datasets.standardize(part.values, encoder.scaler), features(part.times))
+
+    calendars = {"ridge": lambda times: np.zeros((len(times), 0)), "ridge, clock": data.calendar.clock}
+    if data.calendar.holidays:
+        calendars["ridge, calendar"] = data.calendar.features
+    for name, features in calendars.items():
+        known = [(read(part, features), part.targets) for part in (train, validation)]
+        references[name] = evaluation.ridge_predictions(*known, read(test, features))
     return references
 
 
 def save_influence(folder, data, encoder, path):
-    """Draw how strongly each step of the network's residual depends on each value of the window.
+    """Draw how strongly each step of the forecast depends on each value of the window.
 
     That is the mean over test windows of the absolute derivative, times the standard deviation of the column. The
-    seasonal-naive forecast depends on one step alone, and the calendar is no part of the window: both are left out.
+    calendar is no part of the window.
     """
-    network, test = export.load_model(folder), data.test
+    import tensorflow as tf
+
+    test = data.test
     sample = test.take(slice(None, None, 1 + len(test) // 300))
-
-    def residuals(values):
-        return encoder.forecast(network, values, sample.times) - encoder.naive(values)
-
+    signature, time = export.SavedFunction(folder).signature, tf.constant(sample.iso_times)
     gradients = [
-        evaluation.input_gradients(residuals, sample.values, np.full(len(sample), step))
+        evaluation.input_gradients(
+            lambda values: signature(series=values, time=time)["forecast"], sample.values, np.full(len(sample), step)
+        )
         for step in range(test.targets.shape[1])
     ]
     influence = np.mean(np.abs(gradients), axis=1) * encoder.scaler.scale_

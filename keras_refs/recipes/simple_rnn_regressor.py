@@ -23,7 +23,7 @@ class Config:
         dataset="nyse", target="log_volume", window=5, horizon=1, season=1, holidays="XNYS"
     )
     network: series.Network = series.Network(units=(64,))
-    training: settings.Training = settings.Training(epochs=40, batch_size=64, learning_rate=3e-3)
+    training: settings.Training = settings.Training(epochs=40, batch_size=64, learning_rate=3e-3, patience=8)
     compute: settings.Compute = settings.Compute()
 
 
@@ -47,12 +47,14 @@ def train_and_evaluate(
     Arguments and result are those of every recipe, see `keras_refs.recipes`.
     """
     run = training.Run("simple_rnn_regressor", config, workdir, export_dir, resume, family="recurrent")
-    data, encoder = load(config)
+    data, seasonal = load(config)
+    # The network learns what a linear forecast leaves over.
+    encoder, exported = seasonal.with_linear_forecasts(data)
     batch_size, seed = config.training.batch_size, config.compute.seed
     steps = run.steps_per_epoch(len(data.train))
 
     def encode(values, times, targets):
-        return encoder.inputs(values, times), encoder.targets(values, targets)
+        return encoder.inputs(values, times), encoder.targets(values, times, targets)
 
     def batches(first_step, last_step):
         # A new order in every epoch, which follows from the seed and the step.
@@ -71,10 +73,12 @@ def train_and_evaluate(
         # In float32, whatever the precision of the training was.
         network = build(config, data)
         network.set_weights(model.get_weights())
-        signatures = export.write_forecaster(network, encoder, data, folder)
-        test, references = data.test, series.reference_forecasts(data, encoder)
-        forecasts = export.SavedFunction(folder).predict(series=test.values, time=test.iso_times)["forecast"]
-        scores = evaluation.regression_metrics(test.targets, forecasts, references)
+        # As far as the validation split says that it can be trusted.
+        exported, margins, facts = series.calibrate(network, encoder, exported, data)
+        signatures = export.write_forecaster(network, exported, data, folder, margins)
+        test, references = data.test, series.reference_forecasts(data, seasonal)
+        forecasts, interval = series.predict(folder, test)
+        scores = evaluation.regression_metrics(test.targets, forecasts, references, interval)
         evaluation.save_learning_curves(history, run.figures / "learning_curves.png", {"loss": "mean squared error"})
         evaluation.save_predictions(test.targets, forecasts, run.figures / "residuals.png")
         by_name = {"simple_rnn_regressor": forecasts, **references}
@@ -82,9 +86,11 @@ def train_and_evaluate(
             evaluation.save_error_by_step(test.targets, by_name, data.target, run.figures / "error_by_step.png")
         # Of the ridge regressions one is enough to see.
         by_name = {name: values for name, values in by_name.items() if not name.startswith("ridge, ")}
-        evaluation.save_forecasts(test.times, test.targets, by_name, data.target, run.figures / "forecasts.png")
+        evaluation.save_forecasts(
+            test.times, test.targets, by_name, data.target, run.figures / "forecasts.png", interval
+        )
         card = {"summary": __doc__, "signatures": signatures, "limits": series.LIMITS, "scored_on": SCORED_ON}
-        card |= {"columns": list(data.value_names), "settings": series.chosen_settings(config, data)}
+        card |= {"columns": list(data.value_names), "settings": series.chosen_settings(config, data), **facts}
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 

@@ -155,7 +155,7 @@ def test_inputs_are_standardised_readings_and_the_calendar_of_the_first_step():
 def test_right_outputs_give_the_targets_as_forecast():
     data = random_series()
     encoder, test = datasets.SeriesEncoder.fit(data, season=3), data.test
-    outputs = encoder.targets(test.values, test.targets)
+    outputs = encoder.targets(*test.arrays)
     forecast = encoder.forecast(lambda inputs, training: outputs, test.values, test.times)
     np.testing.assert_allclose(forecast, test.targets, rtol=1e-5, atol=1e-5)
     # And an output of 0 is the naive forecast.
@@ -168,7 +168,7 @@ def test_a_perfectly_seasonal_series_leaves_targets_of_zero(tmp_path):
     encoder = datasets.SeriesEncoder.fit(data, season=3)
     assert encoder.residual_scale == 1
     for part in (data.train, data.test):
-        np.testing.assert_array_equal(encoder.targets(part.values, part.targets), np.zeros_like(part.targets))
+        np.testing.assert_array_equal(encoder.targets(*part.arrays), np.zeros_like(part.targets))
 
 
 def test_a_constant_column_is_centred():

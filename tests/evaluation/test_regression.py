@@ -35,6 +35,14 @@ def test_table_ends_with_the_models_own_line():
     assert evaluation.format_regression_metrics(alone) == lines[-1]
 
 
+def test_coverage_is_the_fraction_of_targets_within_the_interval():
+    targets = np.array([[0.0, 1.0], [2.0, 3.0]])
+    interval = targets - np.array([0, 1]), targets + np.array([[1, 1], [1, -0.5]])
+    scores = evaluation.regression_metrics(targets, targets, interval=interval)
+    assert scores["interval"] == {"coverage": 0.75, "width": 1.125}
+    assert "has 75.0% of the true values; its mean width is 1.1250." in evaluation.format_regression_metrics(scores)
+
+
 def test_shapes_that_differ_are_refused():
     with pytest.raises(ValueError, match=r"\(4, 1\). Received: \(4,\)"):
         evaluation.regression_metrics(np.zeros((4, 1)), np.zeros(4))

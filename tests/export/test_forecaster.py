@@ -6,6 +6,8 @@ from keras_refs import datasets, export, models
 from tests import checks
 from tests.datasets.test_series import random_series
 
+MARGINS = np.array([[-1, -2, -3], [1, 1, 2]], "float32")
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
@@ -14,13 +16,14 @@ def exported(tmp_path_factory):
     encoder = datasets.SeriesEncoder.fit(data, season=2, steps_per_reading=2)
     steps, features = encoder.inputs(data.test.values, data.test.times).shape[1:]
     network = models.simple_rnn_regressor(num_series=features, num_outputs=3, units=(4,), steps=steps)
-    return data, encoder, network, folder, export.write_forecaster(network, encoder, data, folder)
+    return data, encoder, network, folder, export.write_forecaster(network, encoder, data, folder, MARGINS)
 
 
 def test_takes_raw_values_and_times_in_a_clean_process(exported, tmp_path):
     data, encoder, network, folder, _ = exported
     test = data.test
-    outputs = {"forecast": encoder.forecast(network, test.values, test.times).numpy()}
+    forecasts = encoder.forecast(network, test.values, test.times).numpy()
+    outputs = {"forecast": forecasts, "lower": forecasts + MARGINS[0], "upper": forecasts + MARGINS[1]}
     times = {"serving_default": {"time": test.iso_times.astype("S")}, "numeric": {"minutes": test.times}}
     for signature, time in times.items():
         inputs = {"series": test.values, **time}

@@ -83,7 +83,7 @@ def test_explains_the_forecast_by_each_value_of_the_window(daily, tmp_path, monk
 
 
 def test_influence_is_the_change_for_a_standard_deviation(tmp_path, monkeypatch):
-    """Of a network whose third output depends on `a` in the second of four steps alone."""
+    """Of a network whose third output depends on `a` in the second of four steps, beside the seasonal-naive forecast."""
     data = random_series()
     encoder = datasets.SeriesEncoder.fit(data, season=2)
     inputs = keras.Input(encoder.inputs(data.test.values, data.test.times).shape[1:])
@@ -91,12 +91,13 @@ def test_influence_is_the_change_for_a_standard_deviation(tmp_path, monkeypatch)
     kernel = np.zeros(network.layers[-1].kernel.shape)
     kernel[inputs.shape[2] * 1 + 0, 2] = -0.5
     network.set_weights([kernel, np.zeros(3)])
-    export.write_forecaster(network, encoder, data, tmp_path)
+    export.write_forecaster(network, encoder, data, tmp_path, np.zeros((2, 3), "float32"))
     drawn = []
     monkeypatch.setattr(evaluation, "save_influence", lambda *arguments: drawn.append(arguments))
     series.save_influence(tmp_path, data, encoder, tmp_path / "influence.png")
     expected = np.zeros((2, 3, 4))
     expected[0, 2, 1] = 0.5 * encoder.residual_scale
+    expected[1, [0, 1, 2], [2, 3, 2]] = encoder.scaler.scale_[1]
     np.testing.assert_allclose(drawn[0][0], expected, rtol=1e-4)
     assert drawn[0][1] == ("a", "b")
 
