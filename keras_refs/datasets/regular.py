@@ -113,8 +113,8 @@ def _require_steps(rows, times, step, order):
     if len(between):
         raise UserError(
             f"{rows.place(order[between[0]])}: {iso_times(times[between[0]])} is between two steps. Times that are: "
-            f"{len(between):,}. The most frequent step is {step}, counted from {iso_times(step.origin)}. All steps must "
-            "be equal: bring the values to such times."
+            f"{len(between):,}. The most frequent step is {step}, counted from {iso_times(step.origin)}. Bring the "
+            "values to such times."
         )
 
 
