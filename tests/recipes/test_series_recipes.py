@@ -83,7 +83,7 @@ def test_explains_the_forecast_by_each_value_of_the_window(daily, tmp_path, monk
 
 
 def test_influence_is_the_change_for_a_standard_deviation(tmp_path, monkeypatch):
-    """Of a network whose third output depends on `a` in the second of four steps, beside the seasonal-naive forecast."""
+    """Of a network whose third output depends on `a` in the second of four steps, on top of the seasonal-naive ones."""
     data = random_series()
     encoder = datasets.SeriesEncoder.fit(data, season=2)
     inputs = keras.Input(encoder.inputs(data.test.values, data.test.times).shape[1:])
