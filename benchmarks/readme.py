@@ -123,7 +123,8 @@ def forecasts_table():
     """Return the figures of `benchmarks/forecasts.py`."""
     runs = _measured("forecasts")["runs"]
     lines = [
-        "| series | steps ahead | RMSE | best reference | its RMSE | difference | network's weight | 80 % interval covers |",
+        "| series | steps ahead | RMSE | best reference | its RMSE | difference | weight of the network "
+        "| within the 80 % interval |",
         "|---|---|---|---|---|---|---|---|",
     ]
     differences = []
