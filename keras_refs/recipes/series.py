@@ -231,10 +231,12 @@ def save_influence(folder, data, encoder, path):
 
     test = data.test
     sample = test.take(slice(None, None, 1 + len(test) // 300))
-    signature, time = export.SavedFunction(folder).signature, tf.constant(sample.iso_times)
+    saved, time = export.SavedFunction(folder), tf.constant(sample.iso_times)
     gradients = [
         evaluation.input_gradients(
-            lambda values: signature(series=values, time=time)["forecast"], sample.values, np.full(len(sample), step)
+            lambda values: saved.signature(series=values, time=time)["forecast"],
+            sample.values,
+            np.full(len(sample), step),
         )
         for step in range(test.targets.shape[1])
     ]

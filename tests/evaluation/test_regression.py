@@ -61,8 +61,8 @@ def test_predictions_stand_against_true_values(figures, tmp_path):
 
 def test_forecasts_of_windows_that_follow_each_other(figures, texts, tmp_path):
     """Of 10 windows of 3 steps, two that cover hours 2 to 7: the first of each three, from the middle."""
-    times = np.arange(10)
-    targets = times[:, None] + np.arange(3.0)
+    times = np.arange(10) * 60
+    targets = np.arange(10)[:, None] + np.arange(3.0)
     arguments = {"network": targets + 0.5, "naive": targets - 1}, "load in MW", tmp_path / "forecasts.png"
     evaluation.save_forecasts(times, targets, *arguments, steps=8)
     (axes,) = figures[0].axes

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_refs import datasets, evaluation, export, settings
 from keras_refs.errors import UserError
@@ -33,6 +34,7 @@ def test_daily_volume_beats_the_autoregression(daily):
     assert references["ridge"]["r2"] == pytest.approx(0.413, abs=1e-3)
     assert references["ridge, clock"]["r2"] == pytest.approx(0.460, abs=1e-3)
     assert metrics["test"]["r2"] > 0.44
+    assert 0.7 < metrics["test"]["interval"]["coverage"] < 0.9
     figures = {"learning_curves.png", "forecasts.png", "residuals.png"}
     assert {path.name for path in (folder / "run" / "figures").iterdir()} == figures
 
@@ -83,7 +85,7 @@ def test_explains_the_forecast_by_each_value_of_the_window(daily, tmp_path, monk
 
 
 def test_influence_is_the_change_for_a_standard_deviation(tmp_path, monkeypatch):
-    """Of a network whose third output depends on `a` in the second of four steps, beside the seasonal-naive forecast."""
+    """Of a network whose third output depends on `a` in the second of four steps, on top of the seasonal-naive ones."""
     data = random_series()
     encoder = datasets.SeriesEncoder.fit(data, season=2)
     inputs = keras.Input(encoder.inputs(data.test.values, data.test.times).shape[1:])
@@ -121,3 +123,51 @@ def test_export_on_a_gpu_would_do_without_cudnn(hourly):
 def test_settings_that_do_not_fit_each_other(changed, message):
     with pytest.raises(UserError, match=message):
         settings.override(lstm_regressor.Config(), **changed)
+
+
+def calibrated(outputs_for, capsys):
+    """The encoder to export, the margins and what was printed, for a network with these outputs for right ones."""
+    data = random_series()
+    encoder, exported = datasets.SeriesEncoder.fit(data, season=1).with_linear_forecasts(data)
+    outputs = outputs_for(encoder.targets(*data.validation.arrays).numpy()).astype("float32")
+    calibrated, margins, facts = series.calibrate(lambda *_, **__: tf.constant(outputs), encoder, exported, data)
+    return data, encoder, exported, calibrated, margins, facts, capsys.readouterr().out
+
+
+def test_a_network_that_adds_nothing_is_left_out(capsys):
+    def noise(wanted):
+        return np.random.default_rng(1).normal(size=wanted.shape)
+
+    data, encoder, exported, result, margins, facts, printed = calibrated(noise, capsys)
+    assert facts["network_weight"] == result.residual_scale == 0
+    assert "The network adds nothing to it on the validation split" in printed
+    test = data.test
+    forecasts = result.forecast(lambda inputs, training: np.full((50, 3), 7.0, "float32"), test.values, test.times)
+    np.testing.assert_array_equal(forecasts, exported.simple(test.values, test.times))
+    residuals = data.validation.targets - encoder.simple(data.validation.values, data.validation.times)
+    inside = np.mean((margins[0] <= residuals) & (residuals <= margins[1]))
+    assert 0.8 <= inside < 0.9
+
+
+def test_a_network_that_helps_counts(capsys):
+    _, encoder, _, result, margins, facts, printed = calibrated(lambda wanted: 2 * wanted, capsys)
+    assert facts["network_weight"] == pytest.approx(0.5, abs=1e-3)
+    assert result.residual_scale == pytest.approx(0.5 * encoder.residual_scale, rel=1e-3)
+    assert "weight 0.50" in printed
+    np.testing.assert_allclose(margins, 0, atol=1e-2)
+
+
+def test_an_export_without_intervals_is_scored_without(monkeypatch):
+    data = random_series()
+
+    class Saved:
+        def __init__(self, folder):
+            pass
+
+        def predict(self, series, time):
+            return {"forecast": data.test.targets}
+
+    monkeypatch.setattr(export, "SavedFunction", Saved)
+    scores = series.evaluate("folder", data, datasets.SeriesEncoder.fit(data, season=1))
+    assert scores["rmse"] == 0
+    assert "interval" not in scores
