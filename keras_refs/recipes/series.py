@@ -11,8 +11,8 @@ from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, Sp
 LIMITS = (
     "It forecasts from the past of the series and the calendar alone: it does not foresee events or a change of regime "
     "that\nthe training data do not have. Its intervals are as wide as errors in the later half of the training split "
-    "were;\nlater still they may hold more or fewer of the true values than 80 %. Its scores are of the time right after "
-    "the\ntraining split."
+    "were;\nlater still they may hold more or fewer of the true values than 80 %. Its scores are of the time right "
+    "after the\ntraining split."
 )
 
 
