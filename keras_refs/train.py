@@ -71,8 +71,7 @@ def _train(name, options):
 
 
 def _require_one_source(options):
-    given = {option.split("=")[0].replace("_", "-") for option in options}
-    if {"--data", "--dataset"} <= given:
+    if _value_of("--data", options) is not None and _value_of("--dataset", options) is not None:
         raise UserError("--data takes the place of --dataset: leave one of them out.")
 
 
@@ -93,21 +92,32 @@ def _report(recipe, metrics, workdir):
 
 
 def _parse(recipe, name, options):
-    own = recipe.Config()
-    config, folders = _parse_with(own, recipe, name, options)
-    other = getattr(recipe, "OTHER_DATA", {})
-    if other and (config.data.data, config.data.dataset) != (None, own.data.dataset):
-        # What is tuned for the recipe's own data is no default for others.
-        return _parse_with(settings.override(own, **other), recipe, name, options)
-    return config, folders
+    default = _default_config(recipe, options)
 
-
-def _parse_with(default, recipe, name, options):
-    def both(config: recipe.Config = default, folders: Folders = Folders()):
+    def both(config: recipe.Config = default, folders: Folders = Folders()):  # noqa: B008
         return config, folders
 
     program, flat = f"python -m keras_refs.train {name}", (tyro.conf.OmitArgPrefixes,)
     return tyro.cli(both, prog=program, description=recipe.__doc__, args=options, config=flat)
+
+
+def _default_config(recipe, options):
+    """Return the recipe's defaults; where what is tuned for its own data is no default for others, that for those."""
+    own, other = recipe.Config(), getattr(recipe, "OTHER_DATA", {})
+    if not other or (
+        _value_of("--data", options) is None and _value_of("--dataset", options) in (None, own.data.dataset)
+    ):
+        return own
+    return settings.override(own, **other)
+
+
+def _value_of(name, options):
+    """Return the value of an option on the command line, `None` if it is not there."""
+    for option, following in zip(options, [*options[1:], ""], strict=True):
+        given, equals, value = option.partition("=")
+        if given.replace("_", "-") == name:
+            return value if equals else following
+    return None
 
 
 def _default_workdir(name, resume):

@@ -193,7 +193,7 @@ def _read_splits(dataset, data_dir, splits, target, inputs):
     """Return the `Rows` of the training and the test split of a TFDS data set."""
     builder, (time, *keys) = open_builder(dataset, data_dir, _keys)
     all_names = _value_names(builder, keys)
-    names = tuple(name for name in all_names if name in (target, *inputs)) if inputs else all_names
+    names = tuple(dict.fromkeys((*inputs, target))) if inputs else all_names
     for option, name in (("--target", target), *(("--inputs", name) for name in inputs)):
         if name not in all_names:
             received = f" Received: {name}" if name else ""

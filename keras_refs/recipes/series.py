@@ -86,6 +86,9 @@ def load(settings):
         print(f"By the step of {series.step}: {_described(settings, chosen)}.")
     cutting = {name: getattr(chosen, name) for name in CUTTING}
     data = datasets.cut_windows(series, **cutting)
+    if settings.data is not None:
+        uses = {"examples to train on": data.train, "to validate on": data.validation, "to score on": data.test}
+        print(f"{data.name}: {', '.join(f'{len(part):,} {use}' for use, part in uses.items())}, by time.")
     return data, datasets.SeriesEncoder.fit(data, chosen.season, chosen.steps_per_reading)
 
 
@@ -129,9 +132,9 @@ def _described(settings, chosen):
 
 
 def chosen_settings(config, data):
-    """Return by name the settings for the model card that may have been chosen by the step of the data."""
+    """Return by name the settings for the model card that the data decided: columns, and lengths by the step."""
     chosen = by_step(config.data, data.step)
-    return {name: getattr(chosen, name) for name in CHOSEN}
+    return {"inputs": list(data.value_names), **{name: getattr(chosen, name) for name in CHOSEN}}
 
 
 def input_shape(settings, data):
@@ -185,7 +188,14 @@ def predict(folder, windows):
 
 
 def evaluate(folder, data, encoder):
-    """Return the scores of an export on the test windows, beside those of the references."""
+    """Return the scores of an export on the test windows, beside those of the references.
+
+    Raises:
+        UserError: If the model was trained on steps of another length.
+    """
+    trained_on = export.read_model_card(folder).get("step", str(data.step))
+    if trained_on != str(data.step):
+        raise UserError(f"The model forecasts steps of {trained_on}. Those of {data.name} are of {data.step}.")
     forecasts, interval = predict(folder, data.test)
     return evaluation.regression_metrics(data.test.targets, forecasts, reference_forecasts(data, encoder), interval)
 

@@ -90,7 +90,8 @@ def train_and_evaluate(
             test.times, test.targets, by_name, data.target, run.figures / "forecasts.png", interval
         )
         card = {"summary": __doc__, "signatures": signatures, "limits": series.LIMITS, "scored_on": SCORED_ON}
-        card |= {"columns": list(data.value_names), "settings": series.chosen_settings(config, data), **facts}
+        card |= {"columns": list(data.value_names), "step": str(data.step), **facts}
+        card["settings"] = series.chosen_settings(config, data)
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 

@@ -240,7 +240,7 @@ def test_order_is_restored_and_columns_may_stand_alone(shuffled):
     assert series.names == ("a", "b", "count")
     np.testing.assert_array_equal(series.values, np.column_stack([numbers, -numbers, 2 * numbers]))
     np.testing.assert_array_equal(series.parts, np.repeat([0, 2], [150, 50]))
-    assert datasets.read_series("shuffled", shuffled, "a", inputs=("count",)).names == ("a", "count")
+    assert datasets.read_series("shuffled", shuffled, "a", inputs=("count",)).names == ("count", "a")
 
 
 def test_slices_of_shuffled_examples_overlap_in_time(shuffled):

@@ -60,7 +60,7 @@ def _read(path, time):
 
 
 def _columns(table, time, target, inputs):
-    """Return the names of the columns to read, the target's among them, in the order of the table, and notes."""
+    """Return the names of the columns to read, the target's among them, and notes."""
     if not target:
         raise UserError(f"--target must name the column to forecast, one of: {', '.join(table.column_names)}.")
     require_column(table, target, "--target")
@@ -69,7 +69,7 @@ def _columns(table, time, target, inputs):
     if time in (target, *inputs):
         raise UserError(f"{time!r} is the column of times; --target and --inputs name columns of numbers.")
     if inputs:
-        return tuple(name for name in table.column_names if name in (target, *inputs)), []
+        return tuple(dict.fromkeys((*inputs, target))), []
     names, left_out = [], []
     for name in table.column_names:
         if name == time or name == COLUMN != target:

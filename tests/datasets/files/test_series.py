@@ -42,10 +42,10 @@ def test_weather_with_gaps_and_the_end_of_summer_time():
     with pytest.raises(UserError, match=match):
         datasets.read_series("", None, "temp", data=JFK, fill_gaps=1)
     series = datasets.read_series("", None, "temp", data=JFK, fill_gaps=5, inputs=("humid",))
-    assert series.names == ("temp", "humid")
+    assert series.names == ("humid", "temp")
     assert str(series.step) == "1 hour"
     assert len(series.times) == 7 * 24
-    assert series.values[2:6, 0] == pytest.approx(np.interp([2, 3, 4, 5], [2, 5], [62.06, 64.4]), abs=1e-3)
+    assert series.values[2:6, 1] == pytest.approx(np.interp([2, 3, 4, 5], [2, 5], [62.06, 64.4]), abs=1e-3)
     assert series.notes[1:] == (
         "Averaged, as a change of the clock doubled them: steps 1.",
         "Filled on lines between their neighbours: missing steps 8.",
