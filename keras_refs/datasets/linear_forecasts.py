@@ -25,10 +25,13 @@ class LinearForecast:
     Attributes:
         kernel: float32 `(window * columns + calendar + 1, horizon)`, for the standardised target.
         weights: The weight of each forecast that was mixed, by name; they add up to 1.
+        residuals: float64 `(windows, horizon)`, errors for the standardised target, in windows of the training split
+            that the forecast was not fitted to: it was fitted again, to all before them.
     """
 
     kernel: np.ndarray
     weights: dict
+    residuals: np.ndarray
 
     @property
     def weight_of_levels(self):
@@ -54,29 +57,26 @@ def fit_linear_forecasts(train, validation, prepare, target_column, seasons):
         seasons: Seasonal periods in steps, each at most a window.
     """
     inputs = WindowInputs.of_windows(*train.values.shape[1:], target_column)
+    step = -(-(len(train) + len(validation)) // MAX_WINDOWS)
+    calendar = prepare(*train.take(slice(1)).arrays)[1].shape[1]
+    candidates = _candidates(inputs, calendar, train.targets.shape[1], target_column, seasons)
+    folds = list(_folds(train, validation, lambda *of: _sums(*of, prepare, inputs, step)))
+    errors = _errors(candidates, folds)
+    weights = _weights(candidates, errors)
 
-    def sums(windows, start, stop):
-        return _sums(windows, start, stop, prepare, inputs, step=-(-(len(train) + len(validation)) // MAX_WINDOWS))
+    def kernel(known):
+        best = [one.kernels(known, PENALTIES[[errors[name].argmin()]])[0] for name, one in candidates.items()]
+        return sum(weight * one for weight, one in zip(weights.values(), best, strict=True))
 
-    horizon, calendar = train.targets.shape[1], prepare(*train.take(slice(1)).arrays)[1].shape[1]
-    candidates = _candidates(inputs, calendar, horizon, target_column, seasons)
-    errors = {name: [] for name in candidates}
-    for known, following in _folds(train, validation, sums):
-        fold = {name: list(map(following.squared_error, one.kernels(known))) for name, one in candidates.items()}
-        best = max(min(map(min, fold.values())), 1e-9 * following.yy) or 1.0
-        for name, of_penalties in fold.items():
-            errors[name].append(np.array(of_penalties) / best)
-    means = {name: np.mean(folds, axis=0) for name, folds in errors.items()}
-    weights = _weights(candidates, means)
-
-    def mixed(sums):
-        kernel = 0
-        for name, one in candidates.items():
-            (best,) = one.kernels(sums, PENALTIES[[means[name].argmin()]])
-            kernel = kernel + weights[name] * best
-        return LinearForecast(inputs.expand(kernel).astype("float32"), weights)
-
-    return mixed(known), mixed(known + following)
+    residuals = [np.zeros((0, train.targets.shape[1]))]
+    for known, _, windows in folds[:-1]:
+        values, features, targets = prepare(*windows.take(one_in(-(-len(windows) // 2048), len(windows))).arrays)
+        residuals.append(targets - inputs.read(values, features) @ kernel(known))
+    known, following, _ = folds[-1]
+    return [
+        LinearForecast(inputs.expand(kernel(sums)).astype("float32"), weights, np.concatenate(residuals))
+        for sums in (known, known + following)
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _sums(windows, start, stop, prepare, inputs, step):
 
 
 def _folds(train, validation, sums):
-    """Yield the sums of all windows before a fold, and those of the fold, which has no step in common with them."""
+    """Yield the sums of all windows before a fold, those of the fold, which has no step in common with them, and it."""
     horizon = train.targets.shape[1]
     first = round(FIRST_FOLD * len(train))
     # A fold shorter than two horizons would say little.
@@ -176,9 +176,20 @@ def _folds(train, validation, sums):
     for start, stop in itertools.pairwise(limits):
         last = stop - (horizon - 1) * (stop < len(train))
         following = sums(train, start, last)
-        yield known, following
+        yield known, following, train.take(slice(start, last))
         known = known + sums(train, start - horizon + 1, start) + following
-    yield known, sums(validation, 0, len(validation))
+    yield known, sums(validation, 0, len(validation)), validation
+
+
+def _errors(candidates, folds):
+    """Return the mean squared errors for all penalties by name, relative to the least one in each fold."""
+    errors = {name: [] for name in candidates}
+    for known, following, _ in folds:
+        fold = {name: list(map(following.squared_error, one.kernels(known))) for name, one in candidates.items()}
+        best = max(min(map(min, fold.values())), 1e-9 * following.yy) or 1.0
+        for name, of_penalties in fold.items():
+            errors[name].append(np.array(of_penalties) / best)
+    return {name: np.mean(of_folds, axis=0) for name, of_folds in errors.items()}
 
 
 @dataclasses.dataclass(frozen=True)

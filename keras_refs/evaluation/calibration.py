@@ -27,23 +27,21 @@ def reliable_weight(outputs, targets):
     return float(np.clip(sums[:, 0].sum() / sums[:, 1].sum() - error, 0, 1))
 
 
-def interval_margins(targets, forecasts):
+def interval_margins(residuals):
     """Return what to add to a forecast for the bounds of an interval with the quantiles `INTERVAL`.
 
     These are quantiles of the residuals of every step ahead, as in split conformal prediction. Windows that overlap
     count as one in the correction for their number.
 
     Args:
-        targets: True values that the forecaster was not fitted to, in order of time, `(examples, horizon)`.
-        forecasts: Of the same shape.
+        residuals: True values less forecasts that were not fitted to them, `(examples, horizon)`.
 
     Returns:
         The lower and the upper margin of each step, float32 `(2, horizon)`.
     """
     lower, upper = INTERVAL
-    independent = len(targets) / targets.shape[1]
+    independent = len(residuals) / residuals.shape[1]
     outer = min(1 - upper, lower) / (1 + 1 / independent)
-    residuals = np.asarray(targets, "float64") - forecasts
     low, high = np.quantile(residuals, [outer, 1 - outer], axis=0)
     # The forecast itself is always within.
     return np.stack([np.minimum(low, 0), np.maximum(high, 0)]).astype("float32")

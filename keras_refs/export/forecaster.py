@@ -52,6 +52,6 @@ def _described(example, data):
         "- `numeric`: without strings; `series` and, instead of the time, `minutes`, int64 `[batch]`, those since "
         "1970-01-01T00:00 by the local clock\n\n"
         f"Both return `forecast`, float32 `[batch, {horizon}]`, the next {horizon} of `{data.target}`, in the units of "
-        "the data,\nand `lower` and `upper`, of the same shape, between which 80 % of the true values were on the "
-        "validation split."
+        "the data,\nand `lower` and `upper`, of the same shape, between which 80 % of the true values were in "
+        "the later half of the training split."
     )

@@ -10,9 +10,9 @@ from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, Sp
 
 LIMITS = (
     "It forecasts from the past of the series and the calendar alone: it does not foresee events or a change of regime "
-    "that\nthe training data do not have. Its intervals are as wide as the errors on the validation split were; later "
-    "they\nmay hold more or fewer of the true values than 80 %. Its scores are of the time right after the training "
-    "split."
+    "that\nthe training data do not have. Its intervals are as wide as errors in the later half of the training split "
+    "were;\nlater still they may hold more or fewer of the true values than 80 %. Its scores are of the time right "
+    "after the\ntraining split."
 )
 
 
@@ -148,7 +148,7 @@ def calibrate(network, encoder, exported, data):
     """Return the encoder and the interval's margins for an export, and what the model card says of them.
 
     The validation split says how far to trust the network: where it does not reliably help, the export is the linear
-    forecast alone. The margins, see `evaluation.interval_margins`, are of the forecasts there.
+    forecast alone. The margins are `evaluation.interval_margins` of the residuals there, and in earlier folds.
 
     Args:
         network: The trained network.
@@ -164,13 +164,15 @@ def calibrate(network, encoder, exported, data):
     weight = evaluation.reliable_weight(outputs, wanted)
     mixed = {name: round(part, 2) for name, part in encoder.linear.weights.items() if part >= 0.005}
     print(f"The linear forecast is {', '.join(f'{part:.0%} {name}' for name, part in mixed.items())}.")
-    before, after = (_rms(wanted - factor * outputs) * encoder.residual_scale for factor in (0, weight))
-    helps = (
-        f"The network reduces its RMSE on the validation split from {before:.4g} to {after:.4g}; weight {weight:.2f}."
-    )
+    before, after = (_rms(wanted - factor * outputs) for factor in (0, weight))
+    left = after / before if weight else 1.0
+    helps = f"The network reduces its RMSE on the validation split by {1 - left:.1%}; weight {weight:.2f}."
     alone = "The network adds nothing to it on the validation split: the export is the linear forecast alone."
     print(helps if weight else alone)
-    margins = encoder.residual_scale * evaluation.interval_margins(wanted, weight * outputs)
+    # The earlier folds have other seasons; what the network would have saved there is as much as it does here.
+    earlier = encoder.linear.residuals * encoder.scaler.scale_[encoder.target_column] * left
+    residuals = np.concatenate([earlier, encoder.residual_scale * (wanted - weight * outputs)])
+    margins = evaluation.interval_margins(residuals)
     exported = dataclasses.replace(exported, residual_scale=np.float32(weight * encoder.residual_scale))
     return exported, margins, {"linear_forecast": mixed, "network_weight": round(weight, 4)}
 

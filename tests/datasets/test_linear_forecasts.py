@@ -60,6 +60,13 @@ def test_a_season_is_repeated():
     assert sum(linear.weights.values()) == pytest.approx(1)
 
 
+def test_the_residuals_are_those_of_new_windows():
+    """Of a random walk, whose steps have the variances 1, 2, 3 and so on."""
+    (linear, _), _, _ = fitted(np.random.default_rng(7).normal(size=(6000, 1)).cumsum(axis=0))
+    assert linear.residuals.shape[0] > 1000
+    np.testing.assert_allclose(linear.residuals.var(axis=0), np.arange(1, HORIZON + 1), rtol=0.15)
+
+
 def test_a_level_that_was_never_there_does_not_matter():
     """A random walk with another column, whose test split begins with a jump far out of what was seen."""
     values = np.random.default_rng(2).normal(size=(2000, 2)).cumsum(axis=0)

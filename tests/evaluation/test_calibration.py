@@ -29,7 +29,7 @@ def test_of_few_examples_or_none_no_output_is_trusted_without_reason(examples):
 def test_intervals_cover_what_they_say():
     """Of residuals whose spread grows with the step, 80 % of new ones."""
     rng, scales = np.random.default_rng(0), np.array([1.0, 2.0, 5.0])
-    lower, upper = evaluation.interval_margins(rng.normal(0, scales, (5000, 3)), np.zeros((5000, 3)))
+    lower, upper = evaluation.interval_margins(rng.normal(0, scales, (5000, 3)))
     new = rng.normal(0, scales, (5000, 3))
     np.testing.assert_allclose(((lower <= new) & (new <= upper)).mean(axis=0), 0.8, atol=0.02)
     np.testing.assert_allclose(upper / upper[0], scales, rtol=0.1)
@@ -37,6 +37,6 @@ def test_intervals_cover_what_they_say():
 
 def test_intervals_from_few_windows_are_wider_and_hold_the_forecast():
     residuals = np.arange(1.0, 11)[:, None]
-    lower, upper = evaluation.interval_margins(residuals, np.zeros((10, 1)))
+    lower, upper = evaluation.interval_margins(residuals)
     assert lower[0] == 0
     assert upper[0] == pytest.approx(np.quantile(residuals, 1 - 0.1 / 1.1))

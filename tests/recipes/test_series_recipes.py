@@ -196,7 +196,7 @@ def test_a_network_that_adds_nothing_is_left_out(capsys):
     np.testing.assert_array_equal(forecasts, exported.simple(test.values, test.times))
     residuals = data.validation.targets - encoder.simple(data.validation.values, data.validation.times)
     inside = np.mean((margins[0] <= residuals) & (residuals <= margins[1]))
-    assert 0.8 <= inside < 0.9
+    assert 0.7 < inside < 0.95
 
 
 def test_a_network_that_helps_counts(capsys):
