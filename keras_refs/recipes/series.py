@@ -43,8 +43,7 @@ class SeriesData(SplitData):
     horizon: CountOrZero
     """Steps to forecast; 0 chooses by the step of the data."""
     season: CountOrZero
-    """Seasonal period in steps; the network predicts the residual of the seasonal-naive forecast. 0 chooses by the step
-    of the data."""
+    """Seasonal period in steps, of the forecast that repeats the last season; 0 chooses by the step of the data."""
     steps_per_reading: CountOrZero = 1
     """Steps of the series that the network reads at once; the window must be a multiple. 0 chooses by the step."""
     holidays: str
