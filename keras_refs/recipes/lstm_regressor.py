@@ -28,7 +28,7 @@ class Config:
         holidays="PT",
     )
     network: series.Network = series.Network(units=(128,))
-    training: settings.Training = settings.Training(
+    training: series.SeriesTraining = series.SeriesTraining(
         epochs=15, batch_size=128, learning_rate=4e-3, clip_norm=1.0, patience=4
     )
     compute: settings.Compute = settings.Compute()
@@ -59,8 +59,8 @@ def train_and_evaluate(
     data, seasonal = load(config)
     # The network learns what a linear forecast leaves over.
     encoder, exported = seasonal.with_linear_forecasts(data)
-    batch_size, seed = config.training.batch_size, config.compute.seed
-    steps = run.steps_per_epoch(len(data.train))
+    batch_size, seed = series.batch_size(config, data), config.compute.seed
+    steps = run.steps_per_epoch(len(data.train), batch_size)
 
     def encode(values, times, targets):
         return encoder.inputs(values, times), encoder.targets(values, times, targets)

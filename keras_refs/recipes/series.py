@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_refs import datasets, evaluation, export
 from keras_refs.errors import UserError
-from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, SplitData
+from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, SplitData, Training
 
 LIMITS = (
     "It forecasts from the past of the series and the calendar alone: it does not foresee events or a change of regime "
@@ -22,7 +22,8 @@ CUTTING = ("target", "window", "horizon", "validation_fraction", "test_fraction"
 CHOSEN = ("window", "horizon", "season", "steps_per_reading")
 REFERENCE_WINDOWS = 20_000
 OTHER_DATA = {"target": "", "window": 0, "horizon": 0, "season": 0, "steps_per_reading": 0, "holidays": ""}
-"""Defaults for data that are not a recipe's own: what fits them follows from their step."""
+OTHER_DATA |= {"batch_size": 0}
+"""Defaults for data that are not a recipe's own: what fits them follows from their step and their number."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,8 +43,7 @@ class SeriesData(SplitData):
     horizon: CountOrZero
     """Steps to forecast; 0 chooses by the step of the data."""
     season: CountOrZero
-    """Seasonal period in steps; the network predicts the residual of the seasonal-naive forecast. 0 chooses by the step
-    of the data."""
+    """Seasonal period in steps, of the forecast that repeats the last season; 0 chooses by the step of the data."""
     steps_per_reading: CountOrZero = 1
     """Steps of the series that the network reads at once; the window must be a multiple. 0 chooses by the step."""
     holidays: str
@@ -73,6 +73,14 @@ class Network(Settings):
     """Width of each recurrent layer."""
     dropout: Rate = 0.0
     """Dropout rate on the inputs of every recurrent layer except the first."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeriesTraining(Training):
+    """How long and how fast a network learns."""
+
+    batch_size: CountOrZero
+    """Examples per training step, over all devices together; 0 chooses by the number of training windows."""
 
 
 def load(settings):
@@ -134,9 +142,15 @@ def _described(settings, chosen):
 
 
 def chosen_settings(config, data):
-    """Return by name the settings for the model card that the data decided: columns, and lengths by the step."""
+    """Return by name the settings for the model card that the data decided: columns, lengths and the batch size."""
     chosen = by_step(config.data, data.step)
-    return {"inputs": list(data.value_names), **{name: getattr(chosen, name) for name in CHOSEN}}
+    by_data = {"inputs": list(data.value_names), "batch_size": batch_size(config, data)}
+    return {**by_data, **{name: getattr(chosen, name) for name in CHOSEN}}
+
+
+def batch_size(config, data):
+    """Return the examples per training step; chosen, it is at most 128, for at least 16 steps an epoch."""
+    return config.training.batch_size or min(128, max(1, len(data.train) // 16))
 
 
 def input_shape(settings, data):

@@ -23,7 +23,7 @@ class Config:
         dataset="nyse", target="log_volume", window=5, horizon=1, season=1, holidays="XNYS"
     )
     network: series.Network = series.Network(units=(64,))
-    training: settings.Training = settings.Training(epochs=40, batch_size=64, learning_rate=3e-3, patience=8)
+    training: series.SeriesTraining = series.SeriesTraining(epochs=40, batch_size=64, learning_rate=3e-3, patience=8)
     compute: settings.Compute = settings.Compute()
 
 
@@ -50,8 +50,8 @@ def train_and_evaluate(
     data, seasonal = load(config)
     # The network learns what a linear forecast leaves over.
     encoder, exported = seasonal.with_linear_forecasts(data)
-    batch_size, seed = config.training.batch_size, config.compute.seed
-    steps = run.steps_per_epoch(len(data.train))
+    batch_size, seed = series.batch_size(config, data), config.compute.seed
+    steps = run.steps_per_epoch(len(data.train), batch_size)
 
     def encode(values, times, targets):
         return encoder.inputs(values, times), encoder.targets(values, times, targets)

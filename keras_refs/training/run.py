@@ -61,13 +61,15 @@ class Run:
             except ValueError as error:
                 raise UserError(str(error)) from error
 
-    def steps_per_epoch(self, examples):
-        """Return the training steps of an epoch; what does not fill a batch is left out of it.
+    def steps_per_epoch(self, examples, batch_size=None):
+        """Return the training steps of an epoch, of batches as in the settings or of another size.
+
+        What does not fill a batch is left out.
 
         Raises:
             UserError: If there are fewer examples than a batch has.
         """
-        batch_size = self._config.training.batch_size or examples
+        batch_size = batch_size or self._config.training.batch_size or examples
         if batch_size > examples:
             raise UserError(
                 f"--batch-size must be at most {examples}, the number of training examples. Received: {batch_size}"
