@@ -67,8 +67,7 @@ def fit_linear_forecasts(train, validation, prepare, target_column, seasons):
     weights = _weights(candidates, kernels, folds)
     residuals = [np.zeros((0, train.targets.shape[1]))]
     for of_fold, (_, _, windows) in zip(kernels[:-1], folds[:-1], strict=True):
-        values, features, targets = prepare(*windows.take(one_in(-(-len(windows) // 2048), len(windows))).arrays)
-        residuals.append(targets - inputs.read(values, features) @ _mean(of_fold, weights))
+        residuals.append(_residuals(_mean(of_fold, weights), windows, prepare, inputs))
     known, following, _ = folds[-1]
     by_name = {name: float(weight.sum()) for name, weight in weights.items()}
     return [
@@ -239,6 +238,12 @@ def _candidates(inputs, calendar, horizon, target_column, seasons):
         for suffix, read in ((", calendar", steps), ("", np.delete(steps, slice(count, -1)))):
             candidates[name + suffix] = _Candidate(start, PRIORS[name] / 2, read, columns)
     return candidates
+
+
+def _residuals(kernel, windows, prepare, inputs):
+    """Return the errors in 2,048 of the windows or all."""
+    values, calendar, targets = prepare(*windows.take(one_in(-(-len(windows) // 2048), len(windows))).arrays)
+    return targets - inputs.read(values, calendar) @ kernel
 
 
 def _kernels(candidates, sums):
