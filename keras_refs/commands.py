@@ -26,12 +26,12 @@ def read_export(model):
     return folder, card
 
 
-def recipe_of(card, dataset=None, data_dir=None, data=None):
+def recipe_of(card, dataset=None, data_dir=None, data=None, needs_data=True):
     """Return the recipe that trained a model, and its `Config` with the settings on the card and, if named, other data.
 
     Raises:
         UserError: If the card does not fit the recipe, the recipe makes its own data, there are none of the name, or
-            the model was trained on a file and none is named.
+            the model was trained on a file and none is named, although it `needs_data`.
     """
     recipe = recipes.load(card["name"])
     values, config = card["settings"], recipe.Config()
@@ -42,7 +42,10 @@ def recipe_of(card, dataset=None, data_dir=None, data=None):
             f"Use the model with keras_refs {card['ran_on']['versions']['keras_refs']}."
         )
     if "dataset" in known:
-        values = _with_data(card, dataset, data_dir, data)
+        if card["settings"].get("data") is not None and needs_data and not (dataset or data):
+            name = card["dataset"]["name"]
+            raise UserError(f"The model was trained on the file or folder {name}: name it, or another, with --data.")
+        values = _with_data(values, dataset, data_dir, data)
     elif dataset or data_dir or data:
         raise UserError(f"{card['name']} makes its own data; --dataset, --data-dir and --data are not for it.")
     config = settings.override(config, **values)
@@ -50,23 +53,17 @@ def recipe_of(card, dataset=None, data_dir=None, data=None):
     return recipe, config
 
 
-def _with_data(card, dataset, data_dir, data):
+def _with_data(values, dataset, data_dir, data):
     """Return the settings of a card with the data named, and without where they lay on the machine that trained."""
     if data is not None and (dataset or data_dir):
         raise UserError("--data takes the place of --dataset and --data-dir: leave one of them out.")
     of_tfds = ("dataset", "data_dir", "train_split", "validation_split", "test_split")
     of_file = ("data", "text", "label", "source", "inputs", "time")
     if data is not None:
-        return {name: value for name, value in card["settings"].items() if name not in of_tfds} | {"data": data}
-    trained_on_file = card["settings"].get("data") is not None
-    if trained_on_file and not dataset:
-        raise UserError(
-            f"The model was trained on the file or folder {card['dataset']['name']}: name it, or another, with --data."
-        )
-    if trained_on_file:
-        values = {name: value for name, value in card["settings"].items() if name not in of_file}
-        return values | {"dataset": dataset, "data_dir": data_dir}
-    return {**card["settings"], "data_dir": data_dir, "dataset": dataset or card["settings"]["dataset"]}
+        return {name: value for name, value in values.items() if name not in of_tfds} | {"data": data}
+    if values.get("data") is not None:
+        values = {name: value for name, value in values.items() if name not in of_file}
+    return values | {"data_dir": data_dir} | ({"dataset": dataset} if dataset else {})
 
 
 def note_on_file(card, data):

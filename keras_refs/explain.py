@@ -39,7 +39,7 @@ def _explain(model, words, data_dir, data, output):
     from keras_refs import export, storage
 
     folder, card = commands.read_export(model)
-    recipe, config = commands.recipe_of(card, data_dir=data_dir, data=data)
+    recipe, config = commands.recipe_of(card, data_dir=data_dir, data=data, needs_data=not words)
     texts = {"texts": words} if "texts" in inspect.signature(recipe.explain).parameters else {}
     if words and not texts:
         raise UserError(f"{card['name']} takes no texts; --words is not for it.")

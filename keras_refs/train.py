@@ -94,7 +94,7 @@ def _report(recipe, metrics, workdir):
 def _parse(recipe, name, options):
     default = _default_config(recipe, options)
 
-    def both(config: recipe.Config = default, folders: Folders = Folders()):  # noqa: B008
+    def both(config: recipe.Config = default, folders: Folders = Folders()):
         return config, folders
 
     program, flat = f"python -m keras_refs.train {name}", (tyro.conf.OmitArgPrefixes,)
@@ -104,19 +104,18 @@ def _parse(recipe, name, options):
 def _default_config(recipe, options):
     """Return the recipe's defaults; where what is tuned for its own data is no default for others, that for those."""
     own, other = recipe.Config(), getattr(recipe, "OTHER_DATA", {})
-    if not other or (
-        _value_of("--data", options) is None and _value_of("--dataset", options) in (None, own.data.dataset)
-    ):
+    if not other:
         return own
-    return settings.override(own, **other)
+    is_own = _value_of("--data", options) is None and _value_of("--dataset", options) in (None, own.data.dataset)
+    return own if is_own else settings.override(own, **other)
 
 
 def _value_of(name, options):
     """Return the value of an option on the command line, `None` if it is not there."""
-    for option, following in zip(options, [*options[1:], ""], strict=True):
+    for number, option in enumerate(options):
         given, equals, value = option.partition("=")
         if given.replace("_", "-") == name:
-            return value if equals else following
+            return value if equals else "".join(options[number + 1 : number + 2])
     return None
 
 

@@ -133,7 +133,8 @@ def _average_doubled(rows, times, values, step, order, fill_gaps):
         advice = (
             "A change of the clock doubles an hour: --fill-gaps 1 averages the two"
             if by_clock
-            else "A table has one series: write those of several places, for example, into a file each"
+            else "A table has one series: write those of several places, for example, into a file each. Where date and "
+            "time of day are two columns, join them"
         )
         before, after = doubled[0] - 1, doubled[0]
         raise UserError(

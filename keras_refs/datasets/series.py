@@ -1,6 +1,7 @@
 """Series of numbers in time: the windows to forecast from."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,9 @@ from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, sh
 from keras_refs.datasets.regular import Rows, regular_series
 from keras_refs.datasets.steps import Step
 from keras_refs.errors import UserError
+
+MAX_WINDOWS = 200_000
+"""Of more windows not all are cut: neighbours are nearly alike."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,13 +61,15 @@ class Windows(Examples):
 class SeriesDataset(Dataset):
     """The `Windows` of a series by split, what its metadata say of it, its step and its calendar.
 
-    A window belongs to the split that all steps to forecast lie in; it may begin in the split before.
+    A window belongs to the split that all steps to forecast lie in; it may begin in the split before. A window begins
+    `every` so many steps.
     """
 
     value_names: tuple[str, ...]
     target: str
     calendar: Calendar
     step: Step
+    every: int = 1
 
     @property
     def target_column(self):
@@ -127,9 +133,11 @@ def cut_windows(series, target, window, horizon, *, validation_fraction, test_fr
     windows = _cut(series.times, series.values, column, window, horizon)
     # The first step that window number i forecasts is step i + window of the series.
     validation, test = (max(0, step - window) for step in (first_of_validation, first_of_test))
-    slices = slice(0, validation - horizon + 1), slice(validation, test - horizon + 1), slice(test, None)
-    splits = dict(zip(files.SPLITS, map(windows.take, slices), strict=True))
+    every = _distance(len(windows))
+    limits = (0, validation - horizon + 1), (validation, test - horizon + 1), (test, None)
+    splits = {name: windows.take(slice(*ends, every)) for name, ends in zip(files.SPLITS, limits, strict=True)}
     fields = {"value_names": series.names, "target": target, "calendar": calendar, "step": series.step}
+    fields["every"] = every
     return SeriesDataset(**series.about, **splits, **fields)
 
 
@@ -158,6 +166,15 @@ def _starts(series, validation_fraction, test_fraction):
         if validation < test:
             return int(validation), int(test)
     return round(int(test) * (1 - validation_fraction)), int(test)
+
+
+def _distance(windows):
+    """Return how many steps apart windows begin, so that they are not too many; 1 for up to `MAX_WINDOWS`."""
+    distance = -(-windows // MAX_WINDOWS)
+    # Days and weeks are multiples of these numbers: windows are to begin at all times of them.
+    while math.gcd(distance, 2 * 3 * 5 * 7) > 1:
+        distance += 1
+    return distance
 
 
 def _require_long_enough(name, lengths, window, horizon):
@@ -222,7 +239,8 @@ def _read_splits(dataset, data_dir, splits, target, inputs):
 
 def _keys(builder):
     """Return the names of the time and of the numbers: a vector, or single ones."""
-    features = builder.info.features.items()
+    # In the order of their names: that of the builder differs from process to process.
+    features = sorted(builder.info.features.items())
     texts = [name for name, feature in features if isinstance(feature, tfds.features.Text)]
     numbers = [name for name, feature in features if _is_numeric(feature)]
     vectors = [name for name in numbers if builder.info.features[name].shape]

@@ -48,7 +48,12 @@ class TableDataset(Dataset):
 
 def fit_scaler(values):
     """Return a `sklearn.preprocessing.StandardScaler`, fitted in float64 to the columns of `(..., columns)`."""
-    return StandardScaler().fit(np.asarray(values, "float64").reshape(-1, values.shape[-1]))
+    scaler = StandardScaler()
+    # All at once, if there are not too many to copy.
+    rows = max(1, 2**25 // max(1, values[:1].size))
+    for first in range(0, len(values), rows):
+        scaler.partial_fit(np.asarray(values[first : first + rows], "float64").reshape(-1, values.shape[-1]))
+    return scaler
 
 
 def standardize(values, scaler):
@@ -131,7 +136,8 @@ def _keys(builder, with_classes, target, inputs):
     targets = [name for name, feature in features.items() if is_target(feature)]
     target = target or ("target" if "target" in targets or len(targets) != 1 else targets[0])
     vectors = [name for name, feature in features.items() if len(feature.shape or ()) == 1 and feature.shape[0]]
-    numbers = [name for name, feature in features.items() if _is_number(feature) and name != target]
+    # The order of TFDS's features is not that of the columns, nor always the same.
+    numbers = sorted(name for name, feature in features.items() if _is_number(feature) and name != target)
     found = list(inputs) or vectors or numbers
     is_one_vector = len(found) == 1 and found[0] in vectors
     if target not in targets or not found or not (is_one_vector or set(found) <= set(numbers)):

@@ -82,20 +82,24 @@ def save_predictions(targets, predictions, path):
         right.set(xlabel="residual (true value - prediction)", ylabel="number of values")
 
 
-def save_forecasts(times, targets, forecasts, label, path, interval=None, steps=120):
+def save_forecasts(times, targets, forecasts, label, path, interval=None, steps=120, every=1):
     """Draw forecasts and true values against time, for consecutive windows from the middle of the examples.
 
-    `times` has the minutes from 1970 to the first forecast step of each window, integers `(examples,)`, each one step
-    after the one before. True values and each of the forecasts, by name, the model's first, are `(examples, horizon)`.
-    `label` is that of the forecast quantity; `interval` is the bounds of the model's intervals, if it has any; `steps`
-    is the maximum number of steps to draw.
+    `times` has the minutes from 1970 to the first forecast step of each window, integers `(examples,)`, each `every`
+    steps after the one before. True values and each of the forecasts, by name, the model's first, are
+    `(examples, horizon)`. `label` is that of the forecast quantity; `interval` is the bounds of the model's intervals,
+    if it has any; `steps` is the maximum number of steps to draw.
     """
     horizon = targets.shape[1]
-    count = max(1, min(steps, len(targets)) // horizon)
-    first = (len(targets) - count * horizon) // 2
-    # Each window begins where the one before ends.
-    windows = slice(first, first + count * horizon, horizon)
-    clock = times[first : first + count * horizon].astype("datetime64[m]")
+    # Each window begins where the one before ends, or after that.
+    distance = -(-horizon // every)
+    count = max(1, min(steps // horizon, len(targets) // distance))
+    first = (len(targets) - count * distance) // 2
+    windows = slice(first, first + count * distance, distance)
+    clock = times[first : first + count * horizon]
+    if every > 1:
+        clock = np.add.outer(times[windows], np.arange(horizon) * (times[1] - times[0]) // every).ravel()
+    clock = clock.astype("datetime64[m]")
     with new_figure(path, 11, 4) as (axes,):
         axes.plot(clock, targets[windows].ravel(), color="black", linewidth=2, label="true values")
         if interval is not None:

@@ -75,10 +75,11 @@ def train_and_evaluate(
         network = build(config, data, for_export=True)
         network.set_weights(model.get_weights())
         inputs, outputs = ("words", data.source_symbols), ("phonemes", data.target_symbols)
+        shown = _shown(config, data.test)
         signatures = export.write_transcriber(
-            network, inputs, outputs, folder, examples=SHOWN[:2], half_precision=True, **vars(config.decoding)
+            network, inputs, outputs, folder, examples=shown[:2], half_precision=True, **vars(config.decoding)
         )
-        scores = sequences.score(folder, data.test, history, run.figures, label="words", shown=SHOWN)
+        scores = sequences.score(folder, data.test, history, run.figures, label="words", shown=shown)
         card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": SCORED_ON}
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
@@ -88,6 +89,11 @@ def without_stress(phonemes):
     return re.sub(r"\d", "", phonemes)
 
 
+def _shown(config, test):
+    """Return the words whose attention is drawn; other data may have other letters."""
+    return SHOWN if config.data.data is None else test.sources[: len(SHOWN)]
+
+
 def _simplify(config):
     """Return what to make of a transcription. In a user's own data a digit may be part of a symbol."""
     return without_stress if config.data.data is None else None
@@ -95,8 +101,11 @@ def _simplify(config):
 
 def evaluate(folder, config):
     """Return the error rates of an export on the test split, without reading the others."""
-    test = sequences.load_test(config.data, separator=" ", simplify=_simplify(config))
-    return sequences.evaluate(folder, test)
+    return sequences.evaluate(folder, _load_test(config))
+
+
+def _load_test(config):
+    return sequences.load_test(config.data, separator=" ", simplify=_simplify(config))
 
 
 def format_scores(scores):
@@ -105,6 +114,8 @@ def format_scores(scores):
     return sequences.format_scores(scores, lambda rates: text.format(**rates))
 
 
-def explain(folder, config, figures, texts=()):  # noqa: ARG001
-    """Draw which letters each phoneme attends to, for these words or some of the recipe's own."""
-    sequences.save_attention(folder, texts or SHOWN, figures / "attention.png")
+def explain(folder, config, figures, texts=()):
+    """Draw which letters each phoneme attends to, for these words or some of the recipe's own or of a file."""
+    if not texts:
+        texts = SHOWN if config.data.data is None else _shown(config, _load_test(config))
+    sequences.save_attention(folder, texts, figures / "attention.png")

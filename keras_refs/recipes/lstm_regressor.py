@@ -97,7 +97,7 @@ def train_and_evaluate(
         # Of the ridge regressions one is enough to see.
         by_name = {name: values for name, values in by_name.items() if not name.startswith("ridge, ")}
         evaluation.save_forecasts(
-            test.times, test.targets, by_name, data.target, run.figures / "forecasts.png", interval
+            test.times, test.targets, by_name, data.target, run.figures / "forecasts.png", interval, every=data.every
         )
         card = {"summary": __doc__, "signatures": signatures, "limits": series.LIMITS, "scored_on": SCORED_ON}
         card |= {"columns": list(data.value_names), "step": str(data.step), **facts}

@@ -97,6 +97,8 @@ def load(settings):
     if settings.data is not None:
         uses = {"examples to train on": data.train, "to validate on": data.validation, "to score on": data.test}
         print(f"{data.name}: {', '.join(f'{len(part):,} {use}' for use, part in uses.items())}, by time.")
+    if data.every > 1:
+        print(f"There are so many windows that one is cut every {data.every} steps.")
     return data, datasets.SeriesEncoder.fit(data, chosen.season, chosen.steps_per_reading)
 
 

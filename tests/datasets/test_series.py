@@ -212,6 +212,17 @@ def test_batches_are_those_of_the_windows_in_memory(tmp_path):
             np.testing.assert_array_equal(a, b)
 
 
+def test_of_too_many_windows_not_all_are_cut(tmp_path, monkeypatch):
+    """34 windows in all: one every 4 steps would be few enough, but would never begin at some hours of the day."""
+    folder = prepared(tmp_path, range(40))
+    monkeypatch.setattr("keras_refs.datasets.series.MAX_WINDOWS", 10)
+    data = load(folder, window=5)
+    assert data.every == 11
+    assert [part.targets[:, 0].tolist() for part in (data.train, data.validation, data.test)] == [[5, 16], [22], [30]]
+    monkeypatch.setattr("keras_refs.datasets.series.MAX_WINDOWS", 34)
+    assert load(folder, window=5).every == 1
+
+
 @pytest.fixture
 def shuffled(tmp_path):
     """A series of columns of its own, two floats and an integer, in the order that TFDS shuffles them to."""

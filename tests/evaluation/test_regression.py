@@ -73,6 +73,18 @@ def test_forecasts_of_windows_that_follow_each_other(figures, texts, tmp_path):
     assert texts(figures[0].legends[0].get_texts()) == ["true values", "network", "naive"]
 
 
+def test_forecasts_of_windows_that_begin_every_second_step(figures, tmp_path):
+    """Of 10 windows of 3 steps, the fourth and the sixth: one begins four steps after the other."""
+    times = np.arange(0, 20, 2) * 60
+    targets = np.arange(0, 20, 2)[:, None] + np.arange(3.0)
+    evaluation.save_forecasts(
+        times, targets, {"network": targets}, "load", tmp_path / "forecasts.png", steps=8, every=2
+    )
+    truth = figures[0].axes[0].lines[0]
+    np.testing.assert_array_equal(truth.get_ydata(), [6, 7, 8, 10, 11, 12])
+    np.testing.assert_array_equal(truth.get_xdata(), np.array([6, 7, 8, 10, 11, 12]).astype("datetime64[h]"))
+
+
 def test_error_grows_with_the_steps_ahead(figures, tmp_path):
     targets = np.zeros((2, 3))
     forecasts = {"network": np.array([[1.0, 2, 3], [1, 2, -3]]), "naive": np.array([[3.0, 0, 4], [-3, 2, 4]])}

@@ -110,6 +110,8 @@ def test_a_model_of_a_file(name, tmp_path, capsys):
     assert "Its model card claims" in capsys.readouterr().out
     assert explain.main([str(folder), "--data", data]) == 0
     assert ".png" in capsys.readouterr().out
+    if make in (mails, words):
+        assert explain.main([str(folder), "--words", "available"]) == 0
 
 
 def test_another_file_than_that_of_the_training(capsys):
@@ -156,6 +158,7 @@ MISTAKES = [
     ("linear_regression", "x.csv", NUMBERS, [], "x.csv has 1 examples, too few: none of them falls into the"),
     ("linear_regression", "x.csv", "a,target\n1,2\n3,x\n", [], "x.csv, line 3, column 'target': 'x' is not a number."),
     ("linear_regression", "x.csv", 'a,target\n"1,5",2\n', [], "x.csv, line 2, column 'a': '1,5' is not a number. Name"),
+    ("logistic_regression", "x.csv", "a,b\n1,2\n", [], "Name with --target the column of x.csv to predict: a, b."),
     ("logistic_regression", "x.csv", NUMBERS, ["--target", "c"], "--target must be a column of x.csv: 'a', 'target'."),
     ("rnn_text_classifier", "x.csv", ONE_CLASS, [], "x.csv must have examples of at least two classes. Received: spam"),
     ("rnn_text_classifier", "x.csv", TEST_ALONE, [], "line 5, column 'label': the class 'z' is in the test split"),

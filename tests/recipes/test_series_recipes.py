@@ -1,9 +1,12 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_refs import datasets, evaluation, export, settings
+from keras_refs import datasets, evaluation, export, settings, train
+from keras_refs.datasets.steps import Step
 from keras_refs.errors import UserError
 from keras_refs.recipes import lstm_regressor, series, simple_rnn_regressor
 from tests.datasets.test_series import random_series
@@ -110,6 +113,53 @@ def test_export_on_a_gpu_would_do_without_cudnn(hourly):
     for for_export, use_cudnn in ((False, "auto"), (True, False)):
         layer = lstm_regressor.build(config, data, for_export=for_export).get_layer("recurrent1")
         assert layer.use_cudnn == use_cudnn
+
+
+LENGTHS = {
+    ("minute", 1): (1440, 60, 1440, 60),
+    ("minute", 15): (672, 96, 96, 96),
+    ("minute", 60): (168, 24, 24, 24),
+    ("minute", 24 * 60): (56, 7, 7, 7),
+    ("business day", 1): (40, 5, 5, 5),
+    ("minute", 7 * 24 * 60): (52, 4, 52, 4),
+    ("month", 1): (36, 12, 12, 12),
+    ("month", 3): (12, 4, 4, 4),
+    ("month", 12): (10, 1, 1, 1),
+}
+
+
+@pytest.mark.parametrize("step", LENGTHS)
+def test_lengths_follow_from_the_step(step):
+    unit, count = step
+    data = settings.override(lstm_regressor.Config(), **series.OTHER_DATA).data
+    chosen = series.by_step(data, Step(count, unit, 0, "1111100"))
+    lengths = chosen.window, chosen.horizon, chosen.season, chosen.steps_per_reading
+    assert lengths == LENGTHS[step]
+
+
+def test_what_is_named_is_not_chosen():
+    """And what is chosen fits it."""
+    config = settings.override(lstm_regressor.Config(), **{**series.OTHER_DATA, "window": 20, "horizon": 3})
+    chosen = series.by_step(config.data, Step(60, "minute", 0))
+    assert (chosen.window, chosen.horizon, chosen.season, chosen.steps_per_reading) == (20, 3, 1, 1)
+
+
+@pytest.mark.parametrize("recipe", [lstm_regressor, simple_rnn_regressor])
+def test_defaults_are_tuned_for_the_data_of_the_recipe_alone(recipe):
+    own = recipe.Config()
+    for options in ([], ["--dataset", own.data.dataset], ["--units", "3"]):
+        assert train._parse(recipe, "name", options)[0].data == own.data
+    for options in (["--data", "x.csv", "--target", "x"], ["--dataset=x", "--target", "x"]):
+        data = train._parse(recipe, "name", options)[0].data
+        assert (data.target, data.window, data.horizon, data.holidays) == ("x", 0, 0, "")
+
+
+def test_a_model_scores_steps_of_its_own_length(daily):
+    config, metrics, _ = daily
+    data, encoder = simple_rnn_regressor.load(config)
+    hourly = dataclasses.replace(data, step=Step(60, "minute", 0))
+    with pytest.raises(UserError, match="The model forecasts steps of business days. Those of nyse are of 1 hour."):
+        series.evaluate(metrics["export"], hourly, encoder)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def numbers(table, name, missing="refuse"):
     `missing="keep"` returns NaN where a value is missing, in place of an error.
 
     Raises:
-        UserError: If there is no such column, or a value is missing or no finite number.
+        UserError: If there is no such column, or a value is missing, no number, or none that a float32 can be.
     """
     column = _column(table, name)
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -90,8 +90,8 @@ def numbers(table, name, missing="refuse"):
         row = _first_without_number(column)
         value = _column(table, name)[row].as_py()
         raise UserError(f"{place(table, row, name)}: {str(value)!r} is not a number.") from error
-    if len(infinite := np.flatnonzero(np.isinf(values))):
-        raise UserError(f"{place(table, infinite[0], name)}: {values[infinite[0]]} is not a finite number.")
+    if len(infinite := np.flatnonzero(np.abs(values) > np.finfo("float32").max)):
+        raise UserError(f"{place(table, infinite[0], name)}: {values[infinite[0]]} is not a finite number of 32 bits.")
     if missing == "refuse" and len(absent := np.flatnonzero(np.isnan(values))):
         raise UserError(f"{place(table, absent[0], name)}: the number is missing.")
     return values

@@ -7,6 +7,7 @@ of the splits that must not be empty. They raise `UserError` if a table cannot b
 value is missing, a split is empty or has a class that the training split or the model has not, or there is one class.
 """
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -44,19 +45,16 @@ def read_numbers(path, target=None, inputs=(), with_classes=False, class_names=N
         The tuples of the inputs' and the classes' names, and for each split float32 features `(rows, inputs)` and
         float32 targets `(rows, 1)`, which are the numbers of classes for classes.
     """
-    target = target or "target"
-    tables, codes = read_tables(path, text=(target,) if with_classes else ())
-    for name, option in ((target, "--target"), *((name, "--inputs") for name in inputs)):
-        require_column(tables[0], name, option)
-    inputs = inputs or tuple(name for name in tables[0].column_names if name not in (target, COLUMN))
-    if not inputs:
-        raise UserError(f"{path} has no column beside {target!r} to predict it from.")
-    features = np.stack([np.array(_concatenated(tables, name, _input)) for name in inputs], axis=1)
-    targets = _concatenated(tables, target, strings if with_classes else numbers)
+    tables, codes = read_tables(path, text=(target or "target",) if with_classes else ())
+    target, inputs = _target_and_inputs(path, tables[0], target, inputs)
+    as_input = _numbers_or("Name the columns to predict from with --inputs, to leave others out.")
+    as_target = _numbers_or("To predict a class, train logistic_regression.")
+    # A sum with 0 has no negative zero; the bytes of a row are the same on every machine.
+    features = np.stack([_concatenated(tables, name, as_input) + 0.0 for name in inputs], axis=1).astype("<f8")
+    targets = _concatenated(tables, target, strings if with_classes else as_target)
 
     def key(row):
-        # A sum with 0 has no negative zero.
-        return (features[row] + 0.0).astype("<f8").tobytes().hex() + str(targets[row])
+        return features[row].tobytes().hex() + str(targets[row])
 
     codes = assign_splits(path, codes, key, lambda row: place_in(tables, row), needed=needed)
     if with_classes:
@@ -65,6 +63,19 @@ def read_numbers(path, target=None, inputs=(), with_classes=False, class_names=N
         )
     features, targets = features.astype("float32"), np.array(targets, "float32")[:, np.newaxis]
     return inputs, class_names or (), [(features[rows], targets[rows]) for rows in _rows_by_split(codes)]
+
+
+def _target_and_inputs(path, table, target, inputs):
+    names = table.column_names
+    if target is None and "target" not in names:
+        raise UserError(f"Name with --target the column of {path} to predict: {', '.join(names)}.")
+    target = target or "target"
+    for name, option in ((target, "--target"), *((name, "--inputs") for name in inputs)):
+        require_column(table, name, option)
+    inputs = inputs or tuple(name for name in names if name not in (target, COLUMN))
+    if not inputs:
+        raise UserError(f"{path} has no column beside {target!r} to predict it from.")
+    return target, inputs
 
 
 def read_pairs(path, source=None, target=None, separator="", needed=SPLITS):
@@ -89,7 +100,12 @@ def read_pairs(path, source=None, target=None, separator="", needed=SPLITS):
             f"{place_in(tables, 0, target)}: the symbols of a transcription must be separated by {separator!r}, as in "
             f"{separator.join('ABC')!r}. Received: {targets[0]!r}"
         )
-    codes = assign_splits(path, codes, sources.__getitem__, lambda row: place_in(tables, row, source), needed=needed)
+
+    def key(row):
+        # To a network that reads lower case, these are the same.
+        return unicodedata.normalize("NFC", sources[row].lower())
+
+    codes = assign_splits(path, codes, key, lambda row: place_in(tables, row, source), needed=needed)
     splits = []
     for rows in _rows_by_split(codes):
         pairs = {}
@@ -109,11 +125,17 @@ def _concatenated(tables, name, read):
     return np.concatenate(values) if isinstance(values[0], np.ndarray) else [one for part in values for one in part]
 
 
-def _input(table, name):
-    try:
-        return numbers(table, name)
-    except UserError as error:
-        raise UserError(f"{error} Name the columns to predict from with --inputs to leave others out.") from error
+def _numbers_or(advice):
+    """Return the function `numbers` with advice for columns of texts."""
+
+    def read(table, name):
+        try:
+            return numbers(table, name)
+        except UserError as error:
+            is_text = pa.types.is_string(table.column(name).type)
+            raise UserError(f"{error} {advice}" if is_text else str(error)) from error
+
+    return read
 
 
 def _text_and_label(path, tables, text, label):

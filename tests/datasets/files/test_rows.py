@@ -112,13 +112,15 @@ def test_a_number_to_predict_from_named_columns(irises):
 
 
 def test_tables_that_are_refused(irises, tmp_path):
-    with pytest.raises(
-        UserError, match="--target must be a column of .*: 'a', 'b', 'c', 'd', 'species'. Received: target"
-    ):
+    with pytest.raises(UserError, match="Name with --target the column of .* to predict: a, b, c, d, species"):
         read_numbers(irises)
+    with pytest.raises(UserError, match="--target must be a column of .*: 'a', 'b', 'c', 'd', 'species'. Received: e"):
+        read_numbers(irises, "e")
     with pytest.raises(UserError, match="column 'species': 'setosa' is not a number. Name the columns .* --inputs"):
         read_numbers(irises, "a")
-    with pytest.raises(UserError, match="column 'species': 'setosa' is not a number.$"):
+    with pytest.raises(
+        UserError, match="column 'species': 'setosa' is not a number. To predict a class, train logistic_"
+    ):
         read_numbers(irises, "species")
     with pytest.raises(UserError, match="--inputs must be a column of .* Received: e"):
         read_numbers(irises, "a", inputs=("e",))
