@@ -10,12 +10,14 @@ MAX_FEATURES = 1024
 """Numbers of a window that ridge regressions read; of longer windows they read means of adjacent steps."""
 MAX_WINDOWS = 20_000
 """Windows that they are fitted to: neighbours are nearly alike."""
-PENALTIES = 10.0 ** np.arange(-1, 7)
+PENALTIES = 10.0 ** np.arange(6)
 FIRST_FOLD, FOLDS = 0.47, 5
 """The fraction of the training windows that comes before the first fold, and how many folds the rest makes."""
 LEVELS, DIFFERENCES = "ridge on levels", "ridge on differences"
 SHARPNESS = 60
 """Of two forecasts whose errors differ by 1 %, the worse one has exp(-0.6) of the other's weight."""
+PRIORS = {LEVELS: 8.0, DIFFERENCES: 1.0}
+"""Weights before errors are known. What the first folds know of levels is little, so that their errors say too much."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +45,10 @@ def fit_linear_forecasts(train, validation, prepare, target_column, seasons):
     """Return the `LinearForecast` of the training windows, and that of the training and validation windows.
 
     It is the weighted mean of naive forecasts, which repeat the last value or a season, and of ridge regressions on the
-    window as it is and on its differences from its mean, each with and without the calendar. Penalties and weights are
-    chosen by the errors in six consecutive folds, the last of which is the validation split, of forecasts that were
-    fitted to all that comes before. Forecasts that are nearly as good get nearly the same weight, as small differences
-    in the past say little about the time to come.
+    window as it is and on its differences from its mean, each with and without the calendar and of several penalties.
+    Weights are chosen by the errors in six consecutive folds, the last of which is the validation split, of forecasts
+    that were fitted to all that comes before. Forecasts that are nearly as good get nearly the same weight, as small
+    differences in the past say little about the time to come.
 
     Args:
         train: `Windows`.
@@ -61,21 +63,16 @@ def fit_linear_forecasts(train, validation, prepare, target_column, seasons):
     calendar = prepare(*train.take(slice(1)).arrays)[1].shape[1]
     candidates = _candidates(inputs, calendar, train.targets.shape[1], target_column, seasons)
     folds = list(_folds(train, validation, lambda *of: _sums(*of, prepare, inputs, step)))
-    errors = _errors(candidates, folds)
-    weights = _weights(candidates, errors)
-
-    def kernel(known):
-        best = [one.kernels(known, PENALTIES[[errors[name].argmin()]])[0] for name, one in candidates.items()]
-        return sum(weight * one for weight, one in zip(weights.values(), best, strict=True))
-
+    kernels = [_kernels(candidates, known) for known, _, _ in folds]
+    weights = _weights(candidates, kernels, folds)
     residuals = [np.zeros((0, train.targets.shape[1]))]
-    for known, _, windows in folds[:-1]:
-        values, features, targets = prepare(*windows.take(one_in(-(-len(windows) // 2048), len(windows))).arrays)
-        residuals.append(targets - inputs.read(values, features) @ kernel(known))
+    for of_fold, (_, _, windows) in zip(kernels[:-1], folds[:-1], strict=True):
+        residuals.append(_residuals(_mean(of_fold, weights), windows, prepare, inputs))
     known, following, _ = folds[-1]
+    by_name = {name: float(weight.sum()) for name, weight in weights.items()}
     return [
-        LinearForecast(inputs.expand(kernel(sums)).astype("float32"), weights, np.concatenate(residuals))
-        for sums in (known, known + following)
+        LinearForecast(inputs.expand(_mean(each, weights)).astype("float32"), by_name, np.concatenate(residuals))
+        for each in (kernels[-1], _kernels(candidates, known + following))
     ]
 
 
@@ -181,17 +178,6 @@ def _folds(train, validation, sums):
     yield known, sums(validation, 0, len(validation)), validation
 
 
-def _errors(candidates, folds):
-    """Return the mean squared errors for all penalties by name, relative to the least one in each fold."""
-    errors = {name: [] for name in candidates}
-    for known, following, _ in folds:
-        fold = {name: list(map(following.squared_error, one.kernels(known))) for name, one in candidates.items()}
-        best = max(min(map(min, fold.values())), 1e-9 * following.yy) or 1.0
-        for name, of_penalties in fold.items():
-            errors[name].append(np.array(of_penalties) / best)
-    return {name: np.mean(of_folds, axis=0) for name, of_folds in errors.items()}
-
-
 @dataclasses.dataclass(frozen=True)
 class _Candidate:
     """A forecast `start`, or ridge regressions of what it leaves over.
@@ -208,19 +194,19 @@ class _Candidate:
     inputs: np.ndarray | None = None
     columns: tuple = ()
 
-    def kernels(self, sums, penalties=PENALTIES):
-        """Return the kernel for each of the penalties."""
+    def kernels(self, sums):
+        """Return the kernels for all penalties, float64 `(penalties, inputs, horizon)`."""
         if self.inputs is None:
-            return [self.start]
+            return self.start[np.newaxis]
         xx = self._centred(self._centred(sums.xx).T)[np.ix_(self.inputs, self.inputs)]
         xy = self._centred(sums.xy - sums.xx @ self.start)[self.inputs]
         # The last input is the 1, whose coefficient is free.
         is_free, kernels = np.arange(len(xx)) == len(xx) - 1, []
-        for penalty in penalties:
+        for penalty in PENALTIES:
             kernel = np.zeros_like(self.start)
             kernel[self.inputs] = solve(xx + np.diag(np.where(is_free, 1e-6, penalty)), xy, assume_a="pos")
             kernels.append(self.start + self._centred(kernel))
-        return kernels
+        return np.stack(kernels)
 
     def _centred(self, rows):
         rows = rows.copy()
@@ -250,13 +236,37 @@ def _candidates(inputs, calendar, horizon, target_column, seasons):
     mean[own] = 1 / len(own)
     for name, start, columns in ((LEVELS, 0 * mean, ()), (DIFFERENCES, mean, tuple(inputs.columns))):
         for suffix, read in ((", calendar", steps), ("", np.delete(steps, slice(count, -1)))):
-            candidates[name + suffix] = _Candidate(start, 0.5, read, columns)
+            candidates[name + suffix] = _Candidate(start, PRIORS[name] / 2, read, columns)
     return candidates
 
 
-def _weights(candidates, errors):
-    """Return the weights by the mean squared errors, an array of those for all penalties."""
-    rmse = {name: np.sqrt(max(each.min(), 0)) for name, each in errors.items()}
-    best = min(rmse.values()) or 1.0
-    raw = {name: one.weight * np.exp(-SHARPNESS * (rmse[name] / best - 1)) for name, one in candidates.items()}
-    return {name: float(weight / sum(raw.values())) for name, weight in raw.items()}
+def _residuals(kernel, windows, prepare, inputs):
+    """Return the errors in 2,048 of the windows or all."""
+    values, calendar, targets = prepare(*windows.take(one_in(-(-len(windows) // 2048), len(windows))).arrays)
+    return targets - inputs.read(values, calendar) @ kernel
+
+
+def _kernels(candidates, sums):
+    return {name: candidate.kernels(sums) for name, candidate in candidates.items()}
+
+
+def _weights(candidates, kernels, folds):
+    """Return the weights of all forecasts, an array of those for all penalties by name; they add up to 1."""
+    ratios = dict.fromkeys(candidates, 0.0)
+    for of_fold, (_, following, _) in zip(kernels, folds, strict=True):
+        errors = {name: np.array([following.squared_error(one) for one in each]) for name, each in of_fold.items()}
+        # What least squares leaves of a perfect forecast are rounding errors.
+        errors = {name: np.maximum(each, 1e-9 * following.yy) for name, each in errors.items()}
+        best = min(each.min() for each in errors.values()) or 1.0
+        ratios = {name: ratio + errors[name] / best / len(folds) for name, ratio in ratios.items()}
+    best = min(np.sqrt(each).min() for each in ratios.values()) or 1.0
+    raw = {
+        name: candidate.weight / len(ratios[name]) * np.exp(-SHARPNESS * (np.sqrt(ratios[name]) / best - 1))
+        for name, candidate in candidates.items()
+    }
+    total = sum(each.sum() for each in raw.values())
+    return {name: each / total for name, each in raw.items()}
+
+
+def _mean(kernels, weights):
+    return sum(np.tensordot(weights[name], each, 1) for name, each in kernels.items())

@@ -172,11 +172,7 @@ def calibrate(network, encoder, exported, data):
         exported: The one whose linear forecast knows the validation split, too.
         data: The `datasets.SeriesDataset`.
     """
-    validation = data.validation
-    parts = [validation.take(slice(first, first + 1000)) for first in range(0, len(validation), 1000)]
-    outputs = [network(encoder.inputs(part.values, part.times), training=False).numpy() for part in parts]
-    wanted = [encoder.targets(*part.arrays).numpy() for part in parts]
-    outputs, wanted = np.concatenate(outputs), np.concatenate(wanted)
+    outputs, wanted = _outputs(network, encoder, data.validation)
     weight = evaluation.reliable_weight(outputs, wanted)
     mixed = {name: round(part, 2) for name, part in encoder.linear.weights.items() if part >= 0.005}
     print(f"The linear forecast is {', '.join(f'{part:.0%} {name}' for name, part in mixed.items())}.")
@@ -191,6 +187,14 @@ def calibrate(network, encoder, exported, data):
     margins = evaluation.interval_margins(residuals)
     exported = dataclasses.replace(exported, residual_scale=np.float32(weight * encoder.residual_scale))
     return exported, margins, {"linear_forecast": mixed, "network_weight": round(weight, 4)}
+
+
+def _outputs(network, encoder, windows):
+    """Return what a network outputs and what it should, both `(examples, horizon)`."""
+    parts = [windows.take(slice(first, first + 1000)) for first in range(0, len(windows), 1000)]
+    outputs = [network(encoder.inputs(part.values, part.times), training=False).numpy() for part in parts]
+    wanted = [encoder.targets(*part.arrays).numpy() for part in parts]
+    return np.concatenate(outputs), np.concatenate(wanted)
 
 
 def _rms(values):

@@ -49,14 +49,14 @@ def test_a_random_walk_keeps_its_last_value():
     (_, linear), test, x = fitted(walk, seasons=[24])
     assert rmse(x @ linear.kernel, test.targets) < 1.02 * rmse(test.values[:, -1:, 0], test.targets)
     assert linear.weights["24 steps before"] < 1e-3
-    assert linear.weight_of_levels < 0.2
+    assert linear.weight_of_levels < 0.5
 
 
 def test_a_season_is_repeated():
     noise = np.random.default_rng(0).normal(size=(1500, 1))
     season = np.tile(np.random.default_rng(1).normal(0, 10, size=(24, 1)), (63, 1))[:1500]
     (_, linear), test, x = fitted(season + noise, seasons=[24])
-    assert rmse(x @ linear.kernel, test.targets) < 1.1
+    assert rmse(x @ linear.kernel, test.targets) < 1.2
     assert sum(linear.weights.values()) == pytest.approx(1)
 
 
@@ -83,7 +83,7 @@ def test_the_ridge_regressions_are_those_of_scikit_learn():
     x, y = np.hstack([rng.normal(1, 1, size=(200, 7)), np.ones((200, 1))]), rng.normal(2, 1, size=(200, 3))
     sums = linear_forecasts._Sums(x.T @ x, x.T @ y, float((y**2).sum()))
     candidate = linear_forecasts._Candidate(np.zeros((8, 3)), 1, np.array([0, 1, 2, 4, 7]))
-    (kernel,) = candidate.kernels(sums, [10.0])
+    kernel = candidate.kernels(sums)[linear_forecasts.PENALTIES.tolist().index(10)]
     ridge = Ridge(10).fit(x[:, [0, 1, 2, 4]], y)
     np.testing.assert_allclose(kernel[[0, 1, 2, 4]], ridge.coef_.T, atol=1e-6)
     np.testing.assert_allclose(kernel[7], ridge.intercept_, atol=1e-6)
