@@ -19,7 +19,7 @@ PAGES = {
     REPOSITORY / "README.md": ("models",),
     REPOSITORY / "README.zh-CN.md": ("models",),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
-        *("commands", "lengths", "learning_curve", "throughput", "decoding", "serving"),
+        *("commands", "lengths", "learning_curve", "forecasts", "throughput", "decoding", "serving"),
     ),
 }
 """The marked parts of each page."""
@@ -63,9 +63,11 @@ def _model_row(name, row):
     verdict = "" if reached else " (**not reached**)"
     what = f"[{goal['what']}]({goal['source']})" if goal["source"] else goal["what"]
     cores = " or ".join(map(str, sorted({run["cores"] for run in runs})))
+    coverages = [run["coverage"] for run in runs if "coverage" in run]
+    interval = f"; {statistics.mean(coverages):.1%} within its 80 % intervals" if coverages else ""
     return (
         f"| `{name}` | {runs[0]['parameters']:,} | {runs[0]['dataset']} "
-        f"| {row['score'][0]} {_score_of(scores)} "
+        f"| {row['score'][0]} {_score_of(scores)}{interval} "
         f"| {rival:.4g}, {what}{verdict} "
         f"| {statistics.mean(run['wall_seconds'] for run in runs):.0f} s "
         f"| {cores}{'' if name in ALONE else ', shared'} | {runs[0]['ran_on']['device']} |"
@@ -115,6 +117,27 @@ def _score_of(scores):
         return ""
     spread = f" ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
     return f"{statistics.mean(scores):.4f}{spread} ({len(scores)})"
+
+
+def forecasts_table():
+    """Return the figures of `benchmarks/forecasts.py`."""
+    runs = _measured("forecasts")["runs"]
+    lines = [
+        "| series | steps ahead | RMSE | best reference | its RMSE | difference | weight of the network "
+        "| within the 80 % interval |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    differences = []
+    for run in runs:
+        name, rival = min(run["references"].items(), key=lambda item: item[1])
+        differences.append(run["rmse"] / rival - 1)
+        lines.append(
+            f"| {run['series']} | {run['horizon']} | {run['rmse']:.4g} | {name} | {rival:.4g} | {differences[-1]:+.1%} "
+            f"| {run['network_weight']:.2f} | {run['coverage']:.1%} |"
+        )
+    better, worse = (sum(map(is_so, differences)) for is_so in (lambda one: one < 0, lambda one: one > 0.02))
+    summary = f"Better than the best reference in {better} of {len(runs)} runs, more than 2 % worse in {worse}."
+    return "\n".join([*lines, "", f"{summary} {_where({**runs[0], **runs[0]['ran_on']})}."])
 
 
 def throughput_table():
@@ -183,6 +206,7 @@ TABLES = {
     "commands": commands_list,
     "lengths": lengths_table,
     "learning_curve": learning_curve_table,
+    "forecasts": forecasts_table,
     "throughput": throughput_table,
     "decoding": decoding_table,
     "serving": serving_table,

@@ -27,6 +27,9 @@ TEST_ACCURACY = ["test accuracy", "test", "accuracy"]
 The highest score is the best one, but for rows that are marked `lower_is_better`.
 """
 
+COVERAGE = ["test", "interval", "coverage"]
+"""Where `metrics.json` has the fraction of true values within the prediction intervals."""
+
 NGRAMS = {
     "score": ["test", "references", "character n-grams, linear", "accuracy"],
     "what": "character n-grams and a linear model, same run",
@@ -76,12 +79,14 @@ ROWS = {
         "recipe": "simple_rnn_regressor",
         "options": [],
         "score": ["test R2", "test", "r2"],
+        "coverage": COVERAGE,
         "to_beat": {"score": 0.4596, "what": "AR(5) and weekday, same data", "source": None},
     },
     "lstm_regressor": {
         "recipe": "lstm_regressor",
         "options": [],
         "score": ["skill against ridge", "test", "references", "ridge", "skill"],
+        "coverage": COVERAGE,
         "to_beat": {"score": 0.10, "what": "our own bar; ridge of the same run is 0", "source": None},
     },
     "rnn_text_classifier": {
@@ -174,9 +179,11 @@ def train(row, seed, folder):
     metrics = json.loads((workdir / "metrics.json").read_text())
     config = json.loads((workdir / "config.json").read_text())
     rival = row["to_beat"]["score"]
+    coverage = {"coverage": functools.reduce(operator.getitem, row["coverage"], metrics)} if "coverage" in row else {}
     return {
         "seed": seed,
         "score": functools.reduce(operator.getitem, row["score"][1:], metrics),
+        **coverage,
         "to_beat": functools.reduce(operator.getitem, rival, metrics) if isinstance(rival, list) else rival,
         "best_epoch": metrics["best_epoch"],
         "wall_seconds": round(wall_seconds, 1),

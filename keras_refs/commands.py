@@ -58,7 +58,7 @@ def _with_data(values, dataset, data_dir, data):
     if data is not None and (dataset or data_dir):
         raise UserError("--data takes the place of --dataset and --data-dir: leave one of them out.")
     of_tfds = ("dataset", "data_dir", "train_split", "validation_split", "test_split")
-    of_file = ("data", "text", "label", "source", "inputs")
+    of_file = ("data", "text", "label", "source", "inputs", "time")
     if data is not None:
         return {name: value for name, value in values.items() if name not in of_tfds} | {"data": data}
     if values.get("data") is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from keras_refs import commands, recipes
+from keras_refs import commands, recipes, settings
 from keras_refs.errors import UserError
 
 USAGE = """\
@@ -71,8 +71,7 @@ def _train(name, options):
 
 
 def _require_one_source(options):
-    given = {option.split("=")[0].replace("_", "-") for option in options}
-    if {"--data", "--dataset"} <= given:
+    if _value_of("--data", options) is not None and _value_of("--dataset", options) is not None:
         raise UserError("--data takes the place of --dataset: leave one of them out.")
 
 
@@ -93,11 +92,31 @@ def _report(recipe, metrics, workdir):
 
 
 def _parse(recipe, name, options):
-    def both(config: recipe.Config = recipe.Config(), folders: Folders = Folders()):  # noqa: B008
+    default = _default_config(recipe, options)
+
+    def both(config: recipe.Config = default, folders: Folders = Folders()):
         return config, folders
 
     program, flat = f"python -m keras_refs.train {name}", (tyro.conf.OmitArgPrefixes,)
     return tyro.cli(both, prog=program, description=recipe.__doc__, args=options, config=flat)
+
+
+def _default_config(recipe, options):
+    """Return the recipe's defaults; where what is tuned for its own data is no default for others, that for those."""
+    own, other = recipe.Config(), getattr(recipe, "OTHER_DATA", {})
+    if not other:
+        return own
+    is_own = _value_of("--data", options) is None and _value_of("--dataset", options) in (None, own.data.dataset)
+    return own if is_own else settings.override(own, **other)
+
+
+def _value_of(name, options):
+    """Return the value of an option on the command line, `None` if it is not there."""
+    for number, option in enumerate(options):
+        given, equals, value = option.partition("=")
+        if given.replace("_", "-") == name:
+            return value if equals else "".join(options[number + 1 : number + 2])
+    return None
 
 
 def _default_workdir(name, resume):

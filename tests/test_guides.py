@@ -44,7 +44,7 @@ def test_guide_runs_in_an_empty_folder(guide, tmp_path, monkeypatch):
 
 def test_commands_on_data_of_the_guide_are_run():
     ran = re.findall(r"^assert (\w+)\.main", program(DOCS / "guides" / "dataset.md"), re.M)
-    assert ran == ["train", "train", "evaluate", "train", "evaluate"]
+    assert ran == ["train", "train", "evaluate", "train", "evaluate", "train", "evaluate"]
 
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: page.stem)

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "attribution": ["grad_cam", "gradient_norms", "input_gradients", "remove_final_activation", "saliency"],
+        "calibration": ["interval_margins", "reliable_weight"],
         "classification": [
             "classification_metrics",
             "format_classification_metrics",

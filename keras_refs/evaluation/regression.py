@@ -6,18 +6,20 @@ from sklearn import metrics
 from keras_refs.evaluation.figures import new_figure
 
 
-def regression_metrics(targets, predictions, references=None):
+def regression_metrics(targets, predictions, references=None, interval=None):
     """Score predictions in the units of the targets.
 
     Args:
         targets: True values, any shape.
         predictions: Of the same shape.
         references: Other predictions of the same targets by name, such as those of a naive forecast.
+        interval: The lower and the upper bounds of prediction intervals, both of the shape of the targets.
 
     Returns:
         A dictionary of plain numbers: `rmse` and `mae` in the targets' units, `r2` (the fraction of the targets'
         variance that is explained; NaN where they have none), and `references`, with the same of each, and `skill`,
-        the fraction by which the predictions reduce its RMSE (NaN where that is 0).
+        the fraction by which the predictions reduce its RMSE (NaN where that is 0). With an interval also `interval`,
+        of which `coverage` is the fraction of targets within it and `width` its mean width in the targets' units.
 
     Raises:
         ValueError: If shapes differ, or values are missing, infinite or not a number.
@@ -26,7 +28,13 @@ def regression_metrics(targets, predictions, references=None):
     of_references = {name: _errors(targets, values) for name, values in (references or {}).items()}
     for other in of_references.values():
         other["skill"] = 1 - scores["rmse"] / other["rmse"] if other["rmse"] else float("nan")
-    return {**scores, "references": of_references}
+    scores = {**scores, "references": of_references}
+    return scores if interval is None else {**scores, "interval": _coverage(targets, *interval)}
+
+
+def _coverage(targets, lower, upper):
+    inside = (lower <= targets) & (targets <= upper)
+    return {"coverage": float(inside.mean()), "width": float(np.mean(upper - lower, dtype="float64"))}
 
 
 def _errors(targets, predictions):
@@ -49,6 +57,11 @@ def format_regression_metrics(scores):
         f"{name:<{width}}  {row['rmse']:10.4f}  {row['mae']:10.4f}  {row['r2']:6.3f}  {row['skill']:16.1%}"
         for name, row in scores["references"].items()
     ]
+    if interval := scores.get("interval"):
+        lines.append(
+            f"The interval between the quantiles 0.1 and 0.9 has {interval['coverage']:.1%} of the true values; its "
+            f"mean width is {interval['width']:.4f}."
+        )
     return "\n".join([*lines, f"RMSE {scores['rmse']:.4f}, MAE {scores['mae']:.4f}, R2 {scores['r2']:.4f}"])
 
 
@@ -69,23 +82,31 @@ def save_predictions(targets, predictions, path):
         right.set(xlabel="residual (true value - prediction)", ylabel="number of values")
 
 
-def save_forecasts(times, targets, forecasts, label, path, steps=120):
+def save_forecasts(times, targets, forecasts, label, path, interval=None, steps=120, every=1):
     """Draw forecasts and true values against time, for consecutive windows from the middle of the examples.
 
-    `times` has the hours from 1970 to the first forecast step of each window, integers `(examples,)`, each one step
-    after the one before. True values and each of the forecasts, by name, the model's first, are `(examples, horizon)`.
-    `label` is that of the forecast quantity; `steps` is the maximum number of steps to draw.
+    `times` has the minutes from 1970 to the first forecast step of each window, integers `(examples,)`, each `every`
+    steps after the one before. True values and each of the forecasts, by name, the model's first, are
+    `(examples, horizon)`. `label` is that of the forecast quantity; `interval` is the bounds of the model's intervals,
+    if it has any; `steps` is the maximum number of steps to draw.
     """
     horizon = targets.shape[1]
-    count = max(1, min(steps, len(targets)) // horizon)
-    first = (len(targets) - count * horizon) // 2
-    # Each window begins where the one before ends.
-    windows = slice(first, first + count * horizon, horizon)
-    hours = times[first : first + count * horizon].astype("datetime64[h]")
+    # Each window begins where the one before ends, or after that.
+    distance = -(-horizon // every)
+    count = max(1, min(steps // horizon, len(targets) // distance))
+    first = (len(targets) - count * distance) // 2
+    windows = slice(first, first + count * distance, distance)
+    clock = times[first : first + count * horizon]
+    if every > 1:
+        clock = np.add.outer(times[windows], np.arange(horizon) * (times[1] - times[0]) // every).ravel()
+    clock = clock.astype("datetime64[m]")
     with new_figure(path, 11, 4) as (axes,):
-        axes.plot(hours, targets[windows].ravel(), color="black", linewidth=2, label="true values")
+        axes.plot(clock, targets[windows].ravel(), color="black", linewidth=2, label="true values")
+        if interval is not None:
+            lower, upper = (bound[windows].ravel() for bound in interval)
+            axes.fill_between(clock, lower, upper, color="tab:blue", alpha=0.2, linewidth=0)
         for index, (name, values) in enumerate(forecasts.items()):
-            axes.plot(hours, values[windows].ravel(), linewidth=0.8 if index else 1.6, label=name)
+            axes.plot(clock, values[windows].ravel(), linewidth=0.8 if index else 1.6, label=name)
         axes.set(ylabel=label, title=f"{horizon}-step-ahead forecasts, test split")
         axes.grid(alpha=0.3)
         axes.figure.legend(loc="outside lower center", ncols=len(forecasts) + 1)

@@ -157,10 +157,10 @@ class SavedFunction:
     def __init__(self, folder, signature="serving_default"):
         try:
             self._loaded = tf.saved_model.load(str(folder))
-            self._signature = self._loaded.signatures[signature]
+            self.signature = self._loaded.signatures[signature]
         except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
             raise UserError(f"{folder} does not hold an exported model: {first_line(error)}") from error
-        self.inputs = self._signature.structured_input_signature[1]
+        self.inputs = self.signature.structured_input_signature[1]
 
     def predict(self, batch_size=1000, outputs=None, **inputs):
         """Return the outputs by name, as arrays.
@@ -180,7 +180,7 @@ class SavedFunction:
         if len(examples) != 1:
             raise UserError(f"All inputs must have the same number of examples. Received: {sorted(examples)}")
         batches = [
-            self._signature(**{name: tf.constant(array[start : start + batch_size]) for name, array in arrays.items()})
+            self.signature(**{name: tf.constant(array[start : start + batch_size]) for name, array in arrays.items()})
             for start in range(0, max(1, *examples), batch_size)
         ]
         return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in outputs or batches[0]}

@@ -13,6 +13,7 @@ and it has
   optimizer, another loss and further callbacks take the place of the recipe's own; the GAN has an optimizer for each of
   its networks. It raises `UserError` if a setting does not fit the data or a folder cannot be used;
 - `evaluate(folder, config)`, which returns the scores of an export, and `SCORED_ON`, what they are scores of;
+- maybe `OTHER_DATA`, defaults by name for data that are not its own, where what is tuned for those fits no others;
 - `format_scores(scores)`, which returns the scores as text to print; the last line is the one that counts;
 - `explain(folder, config, figures)`, which draws what the predictions of an export depend on into a folder; with
   `texts=()` as a further argument where it takes texts.

@@ -12,7 +12,7 @@ import dataclasses
 from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.recipes import series
 
-SCORED_ON, format_scores = "on the test split", series.format_scores
+SCORED_ON, OTHER_DATA, format_scores = "on the test split", series.OTHER_DATA, series.format_scores
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,20 +23,19 @@ class Config:
         dataset="nyse", target="log_volume", window=5, horizon=1, season=1, holidays="XNYS"
     )
     network: series.Network = series.Network(units=(64,))
-    training: settings.Training = settings.Training(epochs=40, batch_size=64, learning_rate=3e-3)
+    training: series.SeriesTraining = series.SeriesTraining(epochs=40, batch_size=64, learning_rate=3e-3, patience=8)
     compute: settings.Compute = settings.Compute()
 
 
 def load(config):
-    """Return the data set, a series of trading days, and the encoder of its training windows."""
-    # Trading has paused for four days between two Wednesdays, never for a week.
-    return series.load(config.data, hourly=False, longest_step=7 * 24)
+    """Return the data set, and the encoder of its training windows."""
+    return series.load(config.data)
 
 
 def build(config, data):
     """Return the network for these windows."""
     steps, features = series.input_shape(config.data, data)
-    horizon = config.data.horizon
+    horizon = data.horizon
     return models.simple_rnn_regressor(num_series=features, num_outputs=horizon, steps=steps, **vars(config.network))
 
 
@@ -48,25 +47,25 @@ def train_and_evaluate(
     Arguments and result are those of every recipe, see `keras_refs.recipes`.
     """
     run = training.Run("simple_rnn_regressor", config, workdir, export_dir, resume, family="recurrent")
-    data, encoder = load(config)
-    batch_size, seed = config.training.batch_size, config.compute.seed
-    steps = run.steps_per_epoch(len(data.train))
+    data, seasonal = load(config)
+    # The network learns what a linear forecast leaves over.
+    encoder, exported = seasonal.with_linear_forecasts(data)
+    batch_size, seed = series.batch_size(config, data), config.compute.seed
+    steps = run.steps_per_epoch(len(data.train), batch_size)
 
     def encode(values, times, targets):
-        return encoder.inputs(values, times), encoder.targets(values, targets)
+        return encoder.inputs(values, times), encoder.targets(values, times, targets)
 
     def batches(first_step, last_step):
         # A new order in every epoch, which follows from the seed and the step.
-        return datasets.shuffled_batches(
-            data.train.arrays, batch_size, seed, first_step, last_step, prepare=lambda _, *windows: encode(*windows)
-        )
+        return datasets.window_batches(data.train, batch_size, seed, first_step, last_step, encode)
 
     with run.scope():
         model = build(config, data)
         # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
         optimizer = optimizer or training.adam(config.training, steps)
         model.compile(optimizer, loss or "mean_squared_error", **run.compile_options(steps))
-    validation = datasets.ordered_batches(data.validation.arrays, 1000, encode)
+    validation = datasets.ordered_window_batches(data.validation, 1000, encode)
     # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
 
@@ -74,20 +73,25 @@ def train_and_evaluate(
         # In float32, whatever the precision of the training was.
         network = build(config, data)
         network.set_weights(model.get_weights())
-        signatures = export.write_forecaster(network, encoder, data, folder)
-        test, references = data.test, series.reference_forecasts(data, encoder)
-        forecasts = export.SavedFunction(folder).predict(series=test.values, time=test.iso_times)["forecast"]
-        scores = evaluation.regression_metrics(test.targets, forecasts, references)
+        # As far as the validation split says that it can be trusted.
+        exported, margins, facts = series.calibrate(network, encoder, exported, data)
+        signatures = export.write_forecaster(network, exported, data, folder, margins)
+        test, references = data.test, series.reference_forecasts(data, seasonal)
+        forecasts, interval = series.predict(folder, test)
+        scores = evaluation.regression_metrics(test.targets, forecasts, references, interval)
         evaluation.save_learning_curves(history, run.figures / "learning_curves.png", {"loss": "mean squared error"})
         evaluation.save_predictions(test.targets, forecasts, run.figures / "residuals.png")
         by_name = {"simple_rnn_regressor": forecasts, **references}
-        if config.data.horizon > 1:
+        if data.horizon > 1:
             evaluation.save_error_by_step(test.targets, by_name, data.target, run.figures / "error_by_step.png")
         # Of the ridge regressions one is enough to see.
         by_name = {name: values for name, values in by_name.items() if not name.startswith("ridge, ")}
-        evaluation.save_forecasts(test.times, test.targets, by_name, data.target, run.figures / "forecasts.png")
+        evaluation.save_forecasts(
+            test.times, test.targets, by_name, data.target, run.figures / "forecasts.png", interval, every=data.every
+        )
         card = {"summary": __doc__, "signatures": signatures, "limits": series.LIMITS, "scored_on": SCORED_ON}
-        card["columns"] = list(data.value_names)
+        card |= {"columns": list(data.value_names), "step": str(data.step), **facts}
+        card["settings"] = series.chosen_settings(config, data)
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 

@@ -61,13 +61,15 @@ class Run:
             except ValueError as error:
                 raise UserError(str(error)) from error
 
-    def steps_per_epoch(self, examples):
-        """Return the training steps of an epoch; what does not fill a batch is left out of it.
+    def steps_per_epoch(self, examples, batch_size=None):
+        """Return the training steps of an epoch, of batches as in the settings or of another size.
+
+        What does not fill a batch is left out.
 
         Raises:
             UserError: If there are fewer examples than a batch has.
         """
-        batch_size = self._config.training.batch_size or examples
+        batch_size = batch_size or self._config.training.batch_size or examples
         if batch_size > examples:
             raise UserError(
                 f"--batch-size must be at most {examples}, the number of training examples. Received: {batch_size}"
@@ -125,7 +127,8 @@ class Run:
                 Of a user's file the checksum goes onto the card, and no summary, which is of a recipe's own data.
             scores: Of the export, plain numbers by name.
             format_scores: Function that returns scores as text; the last line is the one that counts.
-            card: `summary` (its first line), `signatures` and `limits` (Markdown), `scored_on`, any other plain values.
+            card: `summary` (its first line), `signatures` and `limits` (Markdown), `scored_on`, any other plain values;
+                in `settings` those that the data decided.
             cross_validation: Scores in cross-validation, if there are any.
 
         Returns:
@@ -156,6 +159,7 @@ class Run:
         if cross_validation:
             texts["Scores in cross-validation"] = format_scores(cross_validation)
         card = {**card, "summary": card["summary"].splitlines()[0]}
+        card["settings"] = facts["settings"] | card.get("settings", {})
         if self._file:
             card["summary"] = f"The model that the recipe {self._name} of keras_refs trained on {data.name}."
         export.write_model_card(folder, {**facts, **card}, texts)

@@ -35,6 +35,14 @@ def test_table_ends_with_the_models_own_line():
     assert evaluation.format_regression_metrics(alone) == lines[-1]
 
 
+def test_coverage_is_the_fraction_of_targets_within_the_interval():
+    targets = np.array([[0.0, 1.0], [2.0, 3.0]])
+    interval = targets - np.array([0, 1]), targets + np.array([[1, 1], [1, -0.5]])
+    scores = evaluation.regression_metrics(targets, targets, interval=interval)
+    assert scores["interval"] == {"coverage": 0.75, "width": 1.125}
+    assert "has 75.0% of the true values; its mean width is 1.1250." in evaluation.format_regression_metrics(scores)
+
+
 def test_shapes_that_differ_are_refused():
     with pytest.raises(ValueError, match=r"\(4, 1\). Received: \(4,\)"):
         evaluation.regression_metrics(np.zeros((4, 1)), np.zeros(4))
@@ -53,8 +61,8 @@ def test_predictions_stand_against_true_values(figures, tmp_path):
 
 def test_forecasts_of_windows_that_follow_each_other(figures, texts, tmp_path):
     """Of 10 windows of 3 steps, two that cover hours 2 to 7: the first of each three, from the middle."""
-    times = np.arange(10)
-    targets = times[:, None] + np.arange(3.0)
+    times = np.arange(10) * 60
+    targets = np.arange(10)[:, None] + np.arange(3.0)
     arguments = {"network": targets + 0.5, "naive": targets - 1}, "load in MW", tmp_path / "forecasts.png"
     evaluation.save_forecasts(times, targets, *arguments, steps=8)
     (axes,) = figures[0].axes
@@ -63,6 +71,18 @@ def test_forecasts_of_windows_that_follow_each_other(figures, texts, tmp_path):
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), np.arange(2, 8).astype("datetime64[h]"))
     np.testing.assert_array_equal([network - truth, naive - truth], [[0.5] * 6, [-1] * 6])
     assert texts(figures[0].legends[0].get_texts()) == ["true values", "network", "naive"]
+
+
+def test_forecasts_of_windows_that_begin_every_second_step(figures, tmp_path):
+    """Of 10 windows of 3 steps, the fourth and the sixth: one begins four steps after the other."""
+    times = np.arange(0, 20, 2) * 60
+    targets = np.arange(0, 20, 2)[:, None] + np.arange(3.0)
+    evaluation.save_forecasts(
+        times, targets, {"network": targets}, "load", tmp_path / "forecasts.png", steps=8, every=2
+    )
+    truth = figures[0].axes[0].lines[0]
+    np.testing.assert_array_equal(truth.get_ydata(), [6, 7, 8, 10, 11, 12])
+    np.testing.assert_array_equal(truth.get_xdata(), np.array([6, 7, 8, 10, 11, 12]).astype("datetime64[h]"))
 
 
 def test_error_grows_with_the_steps_ahead(figures, tmp_path):

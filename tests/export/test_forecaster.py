@@ -6,6 +6,8 @@ from keras_refs import datasets, export, models
 from tests import checks
 from tests.datasets.test_series import random_series
 
+MARGINS = np.array([[-1, -2, -3], [1, 1, 2]], "float32")
+
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
@@ -14,14 +16,15 @@ def exported(tmp_path_factory):
     encoder = datasets.SeriesEncoder.fit(data, season=2, steps_per_reading=2)
     steps, features = encoder.inputs(data.test.values, data.test.times).shape[1:]
     network = models.simple_rnn_regressor(num_series=features, num_outputs=3, units=(4,), steps=steps)
-    return data, encoder, network, folder, export.write_forecaster(network, encoder, data, folder)
+    return data, encoder, network, folder, export.write_forecaster(network, encoder, data, folder, MARGINS)
 
 
 def test_takes_raw_values_and_times_in_a_clean_process(exported, tmp_path):
     data, encoder, network, folder, _ = exported
     test = data.test
-    outputs = {"forecast": encoder.forecast(network, test.values, test.times).numpy()}
-    times = {"serving_default": {"time": test.iso_times.astype("S")}, "numeric": {"hours": test.times}}
+    forecasts = encoder.forecast(network, test.values, test.times).numpy()
+    outputs = {"forecast": forecasts, "lower": forecasts + MARGINS[0], "upper": forecasts + MARGINS[1]}
+    times = {"serving_default": {"time": test.iso_times.astype("S")}, "numeric": {"minutes": test.times}}
     for signature, time in times.items():
         inputs = {"series": test.values, **time}
         checks.check_answers_in_a_clean_process(folder, signature, inputs, outputs, tmp_path, rtol=1e-5)
@@ -29,8 +32,8 @@ def test_takes_raw_values_and_times_in_a_clean_process(exported, tmp_path):
 
 def test_a_batch_may_be_empty(exported):
     folder = exported[3]
-    for signature, key in (("serving_default", "time"), ("numeric", "hours")):
-        inputs = {"series": np.zeros((0, 4, 2), "float32"), key: np.zeros(0, "int64" if key == "hours" else object)}
+    for signature, key in (("serving_default", "time"), ("numeric", "minutes")):
+        inputs = {"series": np.zeros((0, 4, 2), "float32"), key: np.zeros(0, "int64" if key == "minutes" else object)}
         assert export.SavedFunction(folder, signature).predict(**inputs)["forecast"].shape == (0, 3)
 
 
@@ -38,7 +41,7 @@ def test_says_where_a_value_is_missing_and_which_times_do_not_exist(exported):
     signature = tf.saved_model.load(str(exported[3])).signatures["serving_default"]
     series = np.zeros((3, 4, 2), "float32")
     times = ["2014-02-28", "2014-02-31", "2014-13-45T99:00"]
-    match = r"a time must be an hour or a day that exists.*\[2014-02-31 2014-13-45T99:00\]"
+    match = r"a time must be a date that exists.*\[2014-02-31 2014-13-45T99:00\]"
     with pytest.raises(tf.errors.InvalidArgumentError, match=match):
         signature(series=tf.constant(series), time=tf.constant(times))
     series[1, 3, 1] = np.nan

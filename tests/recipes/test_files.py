@@ -62,13 +62,22 @@ def words(path="words.csv"):
     return write(path, [("word", "phonemes"), *zip(*train.pairs(), strict=True)])
 
 
+def weather(path="weather.csv"):
+    """An excerpt of JFK's weather with gaps and an hour that a change of the clock doubled."""
+    shutil.copy(Path(datasets.__file__).parents[2] / "tests" / "datasets" / "files" / "jfk_weather.csv", path)
+    return path
+
+
 LINEAR = ["--epochs", "2", "--passes-per-epoch", "20"]
 TEXTS = ["--epochs", "1", "--batch-size", "16", "--embedding-dim", "4", "--length", "20"]
+SERIES = ["--target", "temp", "--fill-gaps", "5", "--window", "24", "--horizon", "3", "--epochs", "1"]
+SERIES += ["--batch-size", "16"]
 KINDS = {
     "logistic_regression": (flowers, ["--target", "species", *LINEAR]),
     "linear_regression": (patients, LINEAR),
     "mlp": (digits, ["--hidden-units", "16", "--epochs", "1", "--batch-size", "32"]),
     "rnn_text_classifier": (mails, ["--units", "4", *TEXTS]),
+    "lstm_regressor": (weather, ["--inputs", "humid", "--units", "4", *SERIES]),
     "g2p": (words, ["--units", "8", "--embedding-dim", "4", "--epochs", "1", "--batch-size", "32"]),
 }
 
@@ -140,6 +149,8 @@ def test_a_run_is_not_resumed_on_another_content(capsys):
 NUMBERS = "a,target\n1,2\n"
 ONE_CLASS = "text,label\n" + "".join(f"text {row},spam\n" for row in range(100))
 TEST_ALONE = "text,label,split\na,x,train\nb,y,train\nc,x,validation\nd,z,test\n"
+HOURS = "when,a,b\n" + "".join(f"2016-07-01 {hour:02}:00,{hour},{hour % 3}\n" for hour in range(10) if hour != 3)
+LINES = ["--target", "a", "--fill-gaps", "1"]
 MISTAKES = [
     ("linear_regression", "x.csv", "", [], "x.csv is empty."),
     ("linear_regression", "x.csv", NUMBERS, [], "x.csv has 1 examples, too few: none of them falls into the"),
@@ -152,6 +163,36 @@ MISTAKES = [
     ("rnn_text_classifier", "x.csv", b"text,label\n\xe9,a\n", [], "line 2: the byte 0xE9 is not UTF-8. Save the file"),
     ("bert_classifier", "x.csv", ONE_CLASS, ["--text", "mail"], "--text must be a column of x.csv: 'text', 'label'."),
     ("g2p", "x.csv", "word,phonemes\nkeras,KERAS\n", [], "must be separated by ' ', as in 'A B C'. Received: 'KERAS'"),
+    ("lstm_regressor", "x.csv", HOURS, ["--target", "x"], "--target must be a column of x.csv: 'when', 'a', 'b'. Rece"),
+    (
+        "lstm_regressor",
+        "x.csv",
+        HOURS,
+        ["--target", "a"],
+        "x.csv, line 5: 2016-07-01T04:00 comes after 2016-07-01T02:00",
+    ),
+    ("lstm_regressor", "x.csv", HOURS, LINES, "The training part of x.csv has 7 steps; --window 168 and --horizon 24"),
+    (
+        "lstm_regressor",
+        "x.csv",
+        HOURS,
+        [*LINES, "--window", "2", "--horizon", "1", "--holidays", "X"],
+        "--holidays must",
+    ),
+    (
+        "simple_rnn_regressor",
+        "x.csv",
+        HOURS,
+        ["--target", "b"],
+        "x.csv, line 5: 2016-07-01T04:00 comes after 2016-07-01T",
+    ),
+    (
+        "simple_rnn_regressor",
+        "x.csv",
+        NUMBERS,
+        ["--target", "a"],
+        "No column has times. Name the one that has them with",
+    ),
     ("mlp", "x.csv", NUMBERS, [], "x.csv must be a folder with a folder of images for each class."),
     ("gan", "x.png", NUMBERS, [], "x.png must be a folder with a folder of images for each class."),
     ("mlp", "x/a/1.png", NUMBERS, [], "x/a/1.png is no image that can be read: "),

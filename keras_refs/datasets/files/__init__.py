@@ -13,6 +13,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "images": ["read_images"],
         "reading": ["numbers", "place", "read_table", "require_column", "strings"],
         "rows": ["read_numbers", "read_pairs", "read_texts"],
+        "series": ["read_series"],
         "splits": ["SPLITS", "assign_splits", "place_in", "read_tables"],
+        "times": ["read_times"],
     },
 )
