@@ -102,9 +102,7 @@ def main():
     """Generate the images if they are not there, train, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", required=True, help="TFDS data folder for the images, about 2 GB")
-    parser.add_argument(
-        "--train", nargs=2, metavar=("COUNT", "STREAM"), help="one training alone, without a result file"
-    )
+    parser.add_argument("--train", nargs=2, metavar=("COUNT", "STREAM"), help="train once, here, and write no file")
     arguments = parser.parse_args()
     if arguments.train:
         train_here(arguments.folder, int(arguments.train[0]), arguments.train[1])

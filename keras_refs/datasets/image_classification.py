@@ -6,8 +6,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets.catalogue import open_builder, open_split, wrong_kind
-from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches, without_autotune
+from keras_refs.datasets.catalogue import open_builder, wrong_kind
+from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches
+from keras_refs.datasets.streaming import StreamedImages, is_streamed, open_examples, read_each
 from keras_refs.errors import UserError
 
 
@@ -15,7 +16,7 @@ from keras_refs.errors import UserError
 class Split(Examples):
     """Examples of one split: `images` uint8 `(examples, height, width, channels)`, `labels` int64 `(examples,)`."""
 
-    images: np.ndarray
+    images: np.ndarray | StreamedImages
     labels: np.ndarray
 
 
@@ -32,18 +33,25 @@ class ImageDataset(Dataset):
 
 
 def load_image_classification(
-    dataset, data_dir=None, train_split="train", test_split="test", validation_fraction=0.05, image_size=0
+    dataset,
+    data_dir=None,
+    train_split="train",
+    test_split="test",
+    validation_fraction=0.05,
+    image_size=0,
+    stream="auto",
 ):
     """Load an `ImageDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
     The TFDS set has an image and a class label. `validation_fraction`, in (0, 1), of the training split is held out for
     validation; which examples is fixed, so that runs with different seeds stay comparable. Images are resized to the
-    height and width `image_size`, in pixels; 0 keeps the data set's own size.
+    height and width `image_size`, in pixels; 0 keeps the data set's own size. With `stream` `"on"` they stay on disk,
+    as `StreamedImages`, with `"off"` they are read into memory, `"auto"` goes by their size; batches are the same.
 
     Raises:
         UserError: Also if the images differ in size and no `image_size` is given, or there are too few to be split.
     """
-    builder, read, class_names = _open(dataset, data_dir, image_size)
+    builder, read, class_names = _open(dataset, data_dir, image_size, stream)
     train, test = read(train_split), read(test_split)
     order = np.random.default_rng(0).permutation(len(train))
     held_out = round(len(train) * validation_fraction)
@@ -56,9 +64,9 @@ def load_image_classification(
     return ImageDataset.from_builder(dataset, builder, splits, class_names=class_names)
 
 
-def load_image_split(dataset, data_dir=None, split="test", image_size=0):
+def load_image_split(dataset, data_dir=None, split="test", image_size=0, stream="auto"):
     """Load one split with what `load_image_classification` takes; return a `Split` and the tuple of class names."""
-    _, read, class_names = _open(dataset, data_dir, image_size)
+    _, read, class_names = _open(dataset, data_dir, image_size, stream)
     return read(split), class_names
 
 
@@ -88,7 +96,7 @@ def evaluation_batches(split, num_classes, batch_size):
     )
 
 
-def _open(name, data_dir, image_size):
+def _open(name, data_dir, image_size, stream):
     """Return the builder, a function that reads a split, and the class names."""
     builder, (image_key, label_key) = open_builder(name, data_dir, _image_and_label)
     height, width, channels = builder.info.features[image_key].shape
@@ -98,17 +106,23 @@ def _open(name, data_dir, image_size):
         raise UserError(f"The images of {name!r} differ in size: say with --image-size what to resize them to.")
     shape = height, width, channels or 3
 
-    def example(features):
-        image = features[image_key]
-        if image.shape != shape:
-            image = tf.cast(tf.round(tf.image.resize(image, shape[:2], antialias=True)), tf.uint8)
-        return image, features[label_key]
+    deserialize = builder.info.features.deserialize_example
+
+    def only(key):
+        skipped = {name: tfds.decode.SkipDecoding() for name in builder.info.features if name != key}
+        return lambda example: deserialize(example, decoders=skipped)[key]
+
+    def image(example):
+        pixels = only(image_key)(example)
+        if pixels.shape == shape:
+            return pixels
+        return tf.cast(tf.round(tf.image.resize(pixels, shape[:2], antialias=True)), tf.uint8)
 
     def read(split):
-        dataset = open_split(builder, split)
-        examples = dataset.map(example, num_parallel_calls=2).batch(dataset.cardinality().numpy())
-        images, labels = next(iter(without_autotune(examples)))
-        return Split(images.numpy(), labels.numpy())
+        examples, count = open_examples(builder, split)
+        images = StreamedImages(examples, image, (count, *shape), np.arange(count))
+        labels = read_each(examples, only(label_key), images.indices)
+        return Split(images if is_streamed(stream, images.shape) else images[:], labels)
 
     return builder, read, tuple(builder.info.features[label_key].names)
 

@@ -21,8 +21,9 @@ class Examples:
         return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
     def take(self, indices):
-        """Return the examples at a slice or, of arrays, at an array of indices."""
-        return type(self)(*(array[indices] for array in self.arrays))
+        """Return the examples at a slice or, of arrays, at an array of indices; what is on disk stays there."""
+        arrays = (array.take(indices) if _is_on_disk(array) else array[indices] for array in self.arrays)
+        return type(self)(*arrays)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,12 +83,18 @@ def ordered_batches(arrays, batch_size, prepare=None):
 
 def _gather(arrays):
     """Return a function from int64 positions to the examples of all arrays there; arrays on disk gather themselves."""
-    functions = [getattr(array, "gather", None) or functools.partial(tf.gather, tf.constant(array)) for array in arrays]
+    functions = [
+        array.gather if _is_on_disk(array) else functools.partial(tf.gather, tf.constant(array)) for array in arrays
+    ]
     return lambda positions: tuple(function(positions) for function in functions)
 
 
+def _is_on_disk(array):
+    return hasattr(array, "gather")
+
+
 def _map_in_order(numbers, batch, arrays):
-    on_disk = any(hasattr(array, "gather") for array in arrays)
+    on_disk = any(map(_is_on_disk, arrays))
     # One thread is enough to index memory, and several take time from the network.
     batches = numbers.map(batch, num_parallel_calls=os.cpu_count() if on_disk else None)
     return without_autotune(batches.prefetch(4))

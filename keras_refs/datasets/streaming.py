@@ -1,6 +1,8 @@
 """Images that stay on disk and are read when they are needed, in any order, for sets larger than memory."""
 
 import dataclasses
+import functools
+import math
 import os
 import struct
 from collections.abc import Callable
@@ -8,11 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
+from keras_refs.datasets.catalogue import read_parquet, split_files
+from keras_refs.datasets.pipelines import without_autotune
 from keras_refs.errors import UserError
 
 # A record of a TFRecord file: its length and a checksum of it, the bytes, and a checksum of these.
 _HEADER, _FOOTER = struct.Struct("<QI"), 4
+MEMORY_FRACTION = 1 / 8
+"""Images that take a greater fraction of the machine's memory stay on disk; in memory they are there twice."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +43,8 @@ class StreamedImages:
 
     def __getitem__(self, index):
         chosen = self.indices[index]
-        return self._load(tf.constant(np.atleast_1d(chosen))).numpy()[0 if np.ndim(chosen) == 0 else slice(None)]
+        images = read_each(self.read, self.decode, np.atleast_1d(chosen))
+        return images[0] if np.ndim(chosen) == 0 else images
 
     def take(self, indices):
         """Return the images at a slice or an array of indices, still on disk."""
@@ -45,50 +53,63 @@ class StreamedImages:
 
     def gather(self, positions):
         """Return the images at positions, an int64 tensor `(batch,)`, as uint8 `(batch, ...)`, in a graph."""
-        return self._load(tf.gather(tf.constant(self.indices), positions))
-
-    def _load(self, indices):
-        images = tf.map_fn(self.decode, self.read(indices), fn_output_signature=tf.uint8)
+        strings = self.read(tf.gather(tf.constant(self.indices), positions))
+        images = tf.map_fn(self.decode, strings, fn_output_signature=tf.uint8)
         return tf.ensure_shape(images, [None, *self.shape[1:]])
 
 
-@dataclasses.dataclass(frozen=True)
-class Records:
-    """Records of TFRecord files, read in any order.
+def read_each(read, decode, indices):
+    """Return the array of what `decode` returns of each of the strings that `read` returns for indices."""
+    strings = tf.data.Dataset.from_tensor_slices(indices).batch(1000).map(read).unbatch()
+    decoded = strings.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(len(indices))
+    return without_autotune(decoded).get_single_element().numpy()
 
-    Attributes:
-        paths: The files.
-        spans: Number of the file, first byte and length of every record, int64 `(records, 3)`.
+
+def is_streamed(stream, shape):
+    """Return whether images, uint8 of a shape with their number first, stay on disk by the setting `--stream`."""
+    if stream != "auto":
+        return stream == "on"
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return math.prod(shape) > memory * MEMORY_FRACTION
+
+
+def open_examples(builder, split):
+    """Return what reads the examples of a split of a TFDS builder in any order, and their number.
+
+    The first is a function from int64 indices `(batch,)` to the serialised examples, strings `(batch,)`, in a graph.
+    Those of Parquet files are held in memory, as they are stored.
+
+    Raises:
+        UserError: If there is no such split, a file is cut off, or of another format.
     """
+    files, file_format = split_files(builder, split), builder.info.file_format
+    if file_format is tfds.core.FileFormat.PARQUET:
+        examples = tf.constant(list(read_parquet(files)))
+        return functools.partial(tf.gather, examples), len(examples)
+    if file_format is not tfds.core.FileFormat.TFRECORD:
+        raise UserError(
+            f"Data sets of images must be in the format tfrecord or parquet. Received: {builder.name!r}, in "
+            f"{file_format.value}"
+        )
+    parts = []
+    for number, file in enumerate(files):
+        spans = np.array(list(_spans(file.filename)), np.int64).reshape(-1, 2)
+        spans = spans[file.skip : None if file.take == -1 else file.skip + file.take]
+        parts.append(np.column_stack([np.full(len(spans), number), spans]))
+    spans = np.concatenate(parts)
 
-    paths: tuple[str, ...]
-    spans: np.ndarray
+    def read(indices):
+        return np.array([record(*spans[index].tolist()) for index in indices], object)
 
-    @classmethod
-    def of(cls, files):
-        """Return the records of a split, as TFDS's `SplitInfo.file_instructions` says which of which files these are.
-
-        Raises:
-            UserError: If a file is cut off.
-        """
-        parts = []
-        for number, file in enumerate(files):
-            spans = np.array(list(_spans(file.filename)), np.int64).reshape(-1, 2)
-            spans = spans[file.skip : None if file.take == -1 else file.skip + file.take]
-            parts.append(np.column_stack([np.full(len(spans), number), spans]))
-        return cls(tuple(file.filename for file in files), np.concatenate(parts))
-
-    def read(self, indices):
-        """Return the bytes of the records at indices, an int64 tensor `(batch,)`, as strings, in a graph."""
-        return tf.ensure_shape(tf.numpy_function(self._read, [indices], tf.string), indices.shape)
-
-    def _read(self, indices):
-        return np.array([self._record(*self.spans[index].tolist()) for index in indices], object)
-
-    def _record(self, number, first, length):
+    def record(number, first, length):
         # Opened every time: it takes a hundredth of the time of decoding, and there may be more files than descriptors.
-        with Path(self.paths[number]).open("rb", buffering=0) as file:
+        with Path(files[number].filename).open("rb", buffering=0) as file:
             return os.pread(file.fileno(), length, first)
+
+    def read_in_graph(indices):
+        return tf.ensure_shape(tf.numpy_function(read, [indices], tf.string), indices.shape)
+
+    return read_in_graph, len(spans)
 
 
 def _spans(path):
