@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "adding_problem": ["AddingProblem", "adding_problem_batches", "make_sequences"],
         "dates": ["date_formats", "generate_dates"],
         "calendars": ["Calendar", "is_date", "load_calendar", "parse_times"],
-        "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
+        "pipelines": ["Dataset", "is_on_disk", "ordered_batches", "shuffled_batches"],
         "series": ["SeriesDataset", "SeriesEncoder", "Windows", "load_series"],
         "texts": [
             "NgramChannels",
@@ -46,6 +46,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "teacher_forcing",
             "without_padding",
         ],
+        "streaming": ["StreamedImages"],
         "tables": ["Table", "TableDataset", "fit_scaler", "load_table", "standardize", "unstandardize"],
         "wordpiece": ["WordPiece"],
     },

@@ -22,7 +22,7 @@ class Examples:
 
     def take(self, indices):
         """Return the examples at a slice or, of arrays, at an array of indices; what is on disk stays there."""
-        arrays = (array.take(indices) if _is_on_disk(array) else array[indices] for array in self.arrays)
+        arrays = (array.take(indices) if is_on_disk(array) else array[indices] for array in self.arrays)
         return type(self)(*arrays)
 
 
@@ -84,17 +84,18 @@ def ordered_batches(arrays, batch_size, prepare=None):
 def _gather(arrays):
     """Return a function from int64 positions to the examples of all arrays there; arrays on disk gather themselves."""
     functions = [
-        array.gather if _is_on_disk(array) else functools.partial(tf.gather, tf.constant(array)) for array in arrays
+        array.gather if is_on_disk(array) else functools.partial(tf.gather, tf.constant(array)) for array in arrays
     ]
     return lambda positions: tuple(function(positions) for function in functions)
 
 
-def _is_on_disk(array):
+def is_on_disk(array):
+    """Return whether an array's examples stay on disk, as those of `StreamedImages` do, which gathers them itself."""
     return hasattr(array, "gather")
 
 
 def _map_in_order(numbers, batch, arrays):
-    on_disk = any(map(_is_on_disk, arrays))
+    on_disk = any(map(is_on_disk, arrays))
     # One thread is enough to index memory, and several take time from the network.
     batches = numbers.map(batch, num_parallel_calls=os.cpu_count() if on_disk else None)
     return without_autotune(batches.prefetch(4))
