@@ -74,12 +74,22 @@ class Compute(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Data(Settings):
-    """A data set by its TFDS name."""
+    """A data set by its TFDS name, or a user's file or folder in its place."""
 
     dataset: str
     """TFDS name of the data set."""
     data_dir: str | None = None
     """TFDS data folder; by default the package's own for the data sets that come with it."""
+    data: str | None = None
+    """File or folder of your own to read in place of a TFDS data set."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("data_dir", "train_split", "validation_split", "test_split"):
+            field = self.__dataclass_fields__.get(name)
+            if self.data is not None and field and getattr(self, name) != field.default:
+                option = f"--{name.replace('_', '-')}"
+                raise UserError(f"{option} is for a TFDS data set, --data for a file: leave one of them out.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,6 +134,41 @@ class SequenceData(SplitData):
 
     validation_split: str = "validation"
     """TFDS split or slice to choose the best epoch on."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TextData(SequenceData):
+    """A data set of texts and their classes."""
+
+    text: str | None = None
+    """Column of the texts in a table given by --data; by default found."""
+    label: str | None = None
+    """Column of their classes in it; by default found."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        _require_file(self, "text", "label")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TranscriptionData(SequenceData):
+    """A data set of strings and their transcriptions."""
+
+    source: str | None = None
+    """Column of the strings in a table given by --data; by default the first."""
+    target: str | None = None
+    """Column of their transcriptions in it; by default the second."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        _require_file(self, "source", "target")
+
+
+def _require_file(group, *names):
+    """Refuse settings that name columns of a file where there is none."""
+    for name in names:
+        if getattr(group, name) is not None and group.data is None:
+            raise UserError(f"--{name} names a column of a file: name the file with --data.")
 
 
 def flatten(config):

@@ -13,7 +13,7 @@ REQUIRED_BYTES = 100_000_000
 
 
 def require_writable(folder, option, required_bytes=REQUIRED_BYTES):
-    """Create a folder and prove that it can be written to and has room.
+    """Prove that a folder can be written to and has room, or can be created where it is to be; nothing is left there.
 
     Args:
         folder: Path of the folder.
@@ -25,12 +25,12 @@ def require_writable(folder, option, required_bytes=REQUIRED_BYTES):
     """
     folder = Path(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
         raise UserError(f"{option} {folder} must be a folder that can be written to: {error.strerror}.") from error
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(existing).free
     if free < required_bytes:
         needed, left = required_bytes // 10**6, free // 10**6
         raise UserError(f"{option} {folder} needs {needed} MB of free disk space; {left} MB are left there.")

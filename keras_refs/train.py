@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from keras_refs import commands, recipes
+from keras_refs import commands, recipes, settings
 from keras_refs.errors import UserError
 
 USAGE = """\
@@ -83,7 +83,17 @@ def _report(recipe, metrics, workdir):
 
 
 def _parse(recipe, name, options):
-    def both(config: recipe.Config = recipe.Config(), folders: Folders = Folders()):  # noqa: B008
+    own = recipe.Config()
+    config, folders = _parse_with(own, recipe, name, options)
+    other = getattr(recipe, "OTHER_DATA", {})
+    if other and (config.data.data, config.data.dataset) != (None, own.data.dataset):
+        # What is tuned for the recipe's own data is no default for others.
+        return _parse_with(settings.override(own, **other), recipe, name, options)
+    return config, folders
+
+
+def _parse_with(default, recipe, name, options):
+    def both(config: recipe.Config = default, folders: Folders = Folders()):
         return config, folders
 
     program, flat = f"python -m keras_refs.train {name}", (tyro.conf.OmitArgPrefixes,)

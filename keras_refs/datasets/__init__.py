@@ -13,7 +13,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["catalogue", "texts", "transcriptions"],
+    submodules=["catalogue", "files", "texts", "transcriptions"],
     submod_attrs={
         "image_classification": [
             "ImageDataset",
@@ -28,6 +28,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "calendars": ["Calendar", "is_date", "load_calendar", "parse_times"],
         "pipelines": ["Dataset", "is_on_disk", "ordered_batches", "shuffled_batches"],
         "series": ["SeriesDataset", "SeriesEncoder", "Windows", "load_series"],
+        "calendars": ["Calendar", "load_calendar"],
+        "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
+        "series": [
+            "SeriesDataset",
+            "Windows",
+            "cut_windows",
+            "ordered_window_batches",
+            "read_series",
+            "window_batches",
+        ],
+        "series_encoding": ["SeriesEncoder"],
         "texts": [
             "NgramChannels",
             "NgramTokens",
@@ -47,6 +58,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "without_padding",
         ],
         "streaming": ["StreamedImages"],
+        "times": ["is_date", "iso_times", "parse_times"],
         "tables": ["Table", "TableDataset", "fit_scaler", "load_table", "standardize", "unstandardize"],
         "wordpiece": ["WordPiece"],
     },

@@ -1,63 +1,89 @@
-"""The calendar, which is known in advance, so that a forecast may use it; and dates and times as strings."""
+"""The calendar, which is known in advance, so that a forecast may use it."""
 
 import dataclasses
+import math
 from difflib import get_close_matches
+from typing import Literal
 
 import numpy as np
 import tensorflow as tf
 
 from keras_refs.errors import UserError
 
-HOURS_A_DAY, DAYS_A_WEEK = 24, 7
-DAYS_OF_MONTHS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], "int64")
-TIME = "an hour or a day that exists, written as 2014-12-25T18:00 or 2014-12-25"
+MINUTES_AN_HOUR, HOURS_A_DAY, DAYS_A_WEEK, MONTHS_A_YEAR = 60, 24, 7, 12
+MINUTES_A_DAY = HOURS_A_DAY * MINUTES_AN_HOUR
 YEARS = range(1960, 2060)
 NEAR_DAYS = range(-7, 4)
 """Days around the one in question whose holidays matter: a week back, and the next three, over a weekend."""
+Unit = Literal["minute", "hour", "day", "month"]
+CLOCK_WIDTHS = {"minute": DAYS_A_WEEK + HOURS_A_DAY + 2, "hour": DAYS_A_WEEK + HOURS_A_DAY, "day": DAYS_A_WEEK}
+CLOCK_WIDTHS |= {"month": MONTHS_A_YEAR}
 
 
 @dataclasses.dataclass(frozen=True)
 class Calendar:
-    """Computes a network's features of times, int64 hours since 1970-01-01T00:00 of the local clock.
+    """Computes a network's features of times, int64 minutes since 1970-01-01T00:00 of the local clock.
 
     Attributes:
-        hourly: Whether the hour of the day matters.
+        unit: Which differences between times matter, `"minute"`, `"hour"`, `"day"` or `"month"`; see `clock`.
         holidays: Days since 1970-01-01, sorted, for each kind of holiday.
     """
 
-    hourly: bool
+    unit: Unit
     holidays: tuple[np.ndarray, ...]
 
     def clock(self, times):
-        """Return the weekday, Monday first, and the hour, each one-hot: float32 `(batch, 7)`, or `(batch, 31)`."""
+        """Return where in the week, or in the year, times are: float32 `(batch, width)`.
+
+        It is the month, January first, as one-hot `(batch, 12)`, or the weekday, Monday first, `(batch, 7)`, followed,
+        of hours and minutes, by the hour, one-hot `(batch, 24)`, and, of minutes, by sine and cosine of the time of
+        day.
+        """
+        days = times // MINUTES_A_DAY
+        if self.unit == "month":
+            return tf.one_hot(_month(days), MONTHS_A_YEAR)
         # 1970-01-01 was a Thursday.
-        weekday = tf.one_hot((times // HOURS_A_DAY + 3) % DAYS_A_WEEK, DAYS_A_WEEK)
-        return tf.concat([weekday, tf.one_hot(times % HOURS_A_DAY, HOURS_A_DAY)], axis=1) if self.hourly else weekday
+        parts = [tf.one_hot((days + 3) % DAYS_A_WEEK, DAYS_A_WEEK)]
+        if self.unit in ("minute", "hour"):
+            parts.append(tf.one_hot(times // MINUTES_AN_HOUR % HOURS_A_DAY, HOURS_A_DAY))
+        if self.unit == "minute":
+            angle = tf.cast(times % MINUTES_A_DAY, tf.float32)[:, tf.newaxis] * (2 * math.pi / MINUTES_A_DAY)
+            parts += [tf.sin(angle), tf.cos(angle)]
+        return tf.concat(parts, axis=1)
 
     def features(self, times):
         """Return the clock and whether each near day is a holiday of each kind: float32 `(batch, width)`."""
-        days = times[:, tf.newaxis] // HOURS_A_DAY + tf.constant(list(NEAR_DAYS), tf.int64)
+        days = times[:, tf.newaxis] // MINUTES_A_DAY + tf.constant(list(NEAR_DAYS), tf.int64)
         flags = [tf.reduce_any(days[..., tf.newaxis] == holidays, axis=-1) for holidays in self.holidays]
         return tf.concat([self.clock(times), *(tf.cast(flag, tf.float32) for flag in flags)], axis=1)
 
     @property
     def width(self):
         """Length of the vector of features."""
-        return DAYS_A_WEEK + HOURS_A_DAY * self.hourly + len(NEAR_DAYS) * len(self.holidays)
+        return CLOCK_WIDTHS[self.unit] + len(NEAR_DAYS) * len(self.holidays)
 
 
-def load_calendar(holidays, hourly):
+def _month(days):
+    """Return the months, 0 for January, that days since 1970-01-01 are in."""
+    # Counted from a 1st of March, so that leap days end the years, the fourth years and the centuries.
+    day_of_era = (days + 719468) % 146097
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    return ((5 * day_of_year + 2) // 153 + 2) % MONTHS_A_YEAR
+
+
+def load_calendar(holidays, unit):
     """Return the calendar of a country or of a financial market, with the holidays of the `holidays` library.
 
     It has those of the years 1960 to 2059, of two kinds: all holidays, and those on which nearly everything is closed,
     Christmas and New Year's Day. `holidays` is the ISO code of a country, such as `"PT"`, or of a market, such as
-    `"XNYS"`, or empty for no holidays; `hourly` says whether the hour of the day matters.
+    `"XNYS"`, or empty for no holidays; `unit` is that of `Calendar`.
 
     Raises:
         UserError: If the library has no such country or market.
     """
     if not holidays:
-        return Calendar(hourly, ())
+        return Calendar(unit, ())
     # Takes a quarter of a second.
     import holidays as library
 
@@ -71,46 +97,4 @@ def load_calendar(holidays, hourly):
     load = library.country_holidays if holidays in countries else library.financial_holidays
     days = sorted(load(holidays, years=YEARS))
     closed = [day for day in days if (day.month, day.day) in ((1, 1), (12, 25))]
-    return Calendar(hourly, tuple(np.array(kind, "datetime64[D]").astype("int64") for kind in (days, closed)))
-
-
-def is_date(strings):
-    """Return which strings are a date of the proleptic Gregorian calendar, written as `2014-12-25`; runs in a graph.
-
-    They go from 0001-01-01 to 9999-12-31. A string tensor of any shape gives a bool tensor of the same shape.
-    """
-    has_form = tf.strings.regex_full_match(strings, r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
-    # What has another form need not be long enough to be parsed.
-    year, month, day = _parse(tf.where(has_form, strings, "2000-01-01"), ((0, 4), (5, 2), (8, 2)))
-    is_leap_year = (year % 4 == 0) & (year % 100 != 0) | (year % 400 == 0)
-    days = tf.gather(DAYS_OF_MONTHS, month - 1) + tf.cast(is_leap_year & (month == 2), tf.int64)
-    return has_form & (year > 0) & (day <= days)
-
-
-def is_time(strings):
-    """Return which strings are a date, as `is_date` has it, or a full hour of one, such as `2014-12-25T18:00`."""
-    return is_date(tf.strings.regex_replace(strings, r"T([01]\d|2[0-3]):00$", ""))
-
-
-def parse_times(strings):
-    """Return int64 hours since 1970-01-01T00:00 of string tensors such as `2014-12-25T18:00` or `2014-12-25`.
-
-    Runs in a graph. A time zone is refused, and minutes other than 00.
-
-    Raises:
-        tf.errors.InvalidArgumentError: If some are no date and no hour of one; the message has the first three.
-    """
-    valid = is_time(strings)
-    message = f"a time must be {TIME}; these are not:"
-    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(valid), [message, strings[~valid]])]):
-        complete = strings + "T00:00"
-    year, month, day, hour = _parse(complete, ((0, 4), (5, 2), (8, 2), (11, 2)))
-    # A year that begins in March has its leap day at the end, so that the days before a month are 153 / 5 of it.
-    year, month = year - tf.cast(month < 3, tf.int64), (month + 9) % 12
-    days = 365 * year + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day - 1 - 719468
-    return days * HOURS_A_DAY + hour
-
-
-def _parse(strings, positions):
-    """Return the int64 numbers at these positions, `(start, length)`, of strings."""
-    return [tf.strings.to_number(tf.strings.substr(strings, start, length), tf.int64) for start, length in positions]
+    return Calendar(unit, tuple(np.array(kind, "datetime64[D]").astype("int64") for kind in (days, closed)))

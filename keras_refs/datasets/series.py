@@ -1,16 +1,19 @@
-"""Series of numbers in time: the windows to forecast from, what a network reads of them, and what it outputs."""
+"""Series of numbers in time: the windows to forecast from."""
 
 import dataclasses
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 import tensorflow_datasets as tfds
-from sklearn.preprocessing import StandardScaler
 
-from keras_refs.datasets.calendars import TIME, Calendar, is_time, load_calendar, parse_times
-from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all, require_none
-from keras_refs.datasets.pipelines import Dataset, Examples
-from keras_refs.datasets.tables import fit_scaler, standardize
+from keras_refs.datasets import files
+from keras_refs.datasets.calendars import Calendar, load_calendar
+from keras_refs.datasets.catalogue import open_builder, read_all, wrong_kind
+from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches
+from keras_refs.datasets.regular import PARTS, Rows, regular_series
+from keras_refs.datasets.steps import Step
+from keras_refs.datasets.times import iso_times
 from keras_refs.errors import UserError
 
 
@@ -20,7 +23,8 @@ class Windows(Examples):
 
     Attributes:
         values: float32 `(examples, window, columns)`, the past.
-        times: int64 `(examples,)`, the first step to forecast, in hours since 1970-01-01T00:00 of the local clock.
+        times: int64 `(examples,)`, the first step to forecast, in minutes since 1970-01-01T00:00 of the local
+            clock.
         targets: float32 `(examples, horizon)`, the steps to forecast of the target's column.
     """
 
@@ -31,12 +35,27 @@ class Windows(Examples):
     @property
     def iso_times(self):
         """The times as ISO 8601 strings without seconds, `(examples,)`."""
-        return _iso(self.times)
+        return iso_times(self.times)
+
+    def gather(self, indices):
+        """Return tensors of the values, times and targets at indices, int64 `(batch,)`; runs in a graph.
+
+        Windows of a series are views of it: only those at the indices are copied.
+        """
+
+        def select(indices):
+            return [np.ascontiguousarray(array[indices]) for array in self.arrays]
+
+        types = [array.dtype for array in self.arrays]
+        tensors = tf.numpy_function(select, [indices], types, stateful=False)
+        return tuple(
+            tf.ensure_shape(one, [None, *array.shape[1:]]) for one, array in zip(tensors, self.arrays, strict=True)
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SeriesDataset(Dataset):
-    """The `Windows` of a series by split, what its metadata say of it, and the calendar of its times.
+    """The `Windows` of a series by split, what its metadata say of it, its step and its calendar.
 
     A window belongs to the split that all steps to forecast lie in; it may begin in the split before.
     """
@@ -44,148 +63,120 @@ class SeriesDataset(Dataset):
     value_names: tuple[str, ...]
     target: str
     calendar: Calendar
+    step: Step
 
     @property
     def target_column(self):
         """Index of the target among the columns."""
         return self.value_names.index(self.target)
 
-
-@dataclasses.dataclass(frozen=True)
-class SeriesEncoder:
-    """What a network reads of a window, and what its outputs mean, as measured in the training windows.
-
-    It reads the standardised window, and at every reading the calendar of the first step to forecast. It outputs the
-    residual of the seasonal-naive forecast, which repeats the last season, in units of that residual's root mean
-    square: where nothing else is predictable, the right output is 0.
-
-    Attributes:
-        calendar: The `Calendar`.
-        season: Seasonal period in steps.
-        steps_per_reading: Steps of the series that the network reads at once.
-        scaler: Means and standard deviations of the columns, a fitted `StandardScaler`.
-        target_column: Index of the target among the columns.
-        last_season: Indices of the steps of a window that the seasonal-naive forecast repeats, `(horizon,)`.
-        residual_scale: Root mean square of the residuals, float32; 1 for a perfectly seasonal series.
-    """
-
-    calendar: Calendar
-    season: int
-    steps_per_reading: int
-    scaler: StandardScaler
-    target_column: int
-    last_season: np.ndarray
-    residual_scale: np.float32
-
-    @classmethod
-    def fit(cls, data, season, steps_per_reading=1):
-        """Return the encoder of the training windows of a `SeriesDataset`; see the class for the numbers.
-
-        `season` is at most a window, and a window is a multiple of `steps_per_reading`.
-        """
-        train, column = data.train, data.target_column
-        window, horizon = train.values.shape[1], train.targets.shape[1]
-        last_season = window - season + np.arange(horizon) % season
-        residuals = train.targets - train.values[:, last_season, column]
-        return cls(
-            calendar=data.calendar,
-            season=season,
-            steps_per_reading=steps_per_reading,
-            scaler=fit_scaler(train.values),
-            target_column=column,
-            last_season=last_season,
-            # The mean stays: an output of 0 is to be the seasonal-naive forecast.
-            residual_scale=np.float32(np.sqrt(np.mean(np.square(residuals, dtype="float64"))) or 1),
-        )
-
-    def inputs(self, values, times):
-        """Return what the network reads, float32 `(batch, readings, features)`.
-
-        `values` are raw windows, float32 `(batch, window, columns)`; `times` the first steps to forecast, int64 hours.
-        """
-        readings = values.shape[1] // self.steps_per_reading
-        features = self.steps_per_reading * values.shape[2]
-        series = tf.reshape(standardize(values, self.scaler), [-1, readings, features])
-        calendar = self.calendar.features(times)[:, tf.newaxis]
-        return tf.concat([series, tf.repeat(calendar, readings, axis=1)], axis=2)
-
-    def naive(self, values):
-        """Return the seasonal-naive forecasts from raw windows, float32 `(batch, horizon)`."""
-        return tf.gather(values[:, :, self.target_column], self.last_season, axis=1)
-
-    def targets(self, values, targets):
-        """Return what the network is to output, float32 `(batch, horizon)`, for raw windows and raw targets."""
-        return (targets - self.naive(values)) / self.residual_scale
-
-    def forecast(self, network, values, times):
-        """Return the forecasts of a network from `inputs` to residuals, float32 `(batch, horizon)`.
-
-        `values` and `times` are those of `inputs`; the forecasts are in units of the data.
-        """
-        residuals = network(self.inputs(values, times), training=False)
-        return self.naive(values) + self.residual_scale * residuals
+    @property
+    def horizon(self):
+        """Steps to forecast."""
+        return self.train.targets.shape[1]
 
 
-def load_series(
-    dataset,
-    data_dir,
-    target,
-    window,
-    horizon,
-    longest_step,
-    validation_fraction,
-    train_split="train",
-    test_split="test",
-    holidays="",
-    hourly=False,
+def read_series(
+    dataset, data_dir, target, *, train_split="train", test_split="test", data=None, time=None, inputs=(), fill_gaps=0
 ):
-    """Load a `SeriesDataset`; what all loaders take and raise is in `keras_refs.datasets`.
+    """Read a `RegularSeries`; what all loaders take and raise is in `keras_refs.datasets`.
 
     Args:
-        dataset: A data set in order of time, with a text, the time in ISO 8601, and one feature of numbers.
+        dataset: A data set with a text, the time, and a vector of numbers or several numbers.
         data_dir: TFDS data folder.
+        target: Name of the column to forecast.
+        train_split: TFDS split or slice to train on.
+        test_split: TFDS split or slice to score on; it must follow on the other.
+        data: A table, or a folder of tables for the splits, to read in place of the data set.
+        time: Name of a table's column of times; by default it is found.
+        inputs: Names of the columns to forecast from, beside the target; by default all that have numbers.
+        fill_gaps: How many steps or values in a row may be missing; they are filled, see `regular_series`.
+
+    Raises:
+        UserError: Also if columns do not exist, or the series has gaps or invalid values.
+    """
+    if data is not None:
+        rows, notes = files.read_series(data, target, time, inputs)
+    else:
+        rows, notes = _read_splits(dataset, data_dir, (train_split, test_split), target, inputs), []
+    series = regular_series(rows, fill_gaps)
+    return dataclasses.replace(series, notes=(*notes, *series.notes))
+
+
+def cut_windows(series, target, window, horizon, *, validation_fraction, test_fraction, holidays=""):
+    """Return the `SeriesDataset` of a `RegularSeries`.
+
+    Args:
+        series: The series.
         target: Name of the column to forecast.
         window: Length of the window to forecast from, in steps.
         horizon: Steps to forecast.
-        longest_step: Maximum number of hours between two examples; more are a gap.
-        validation_fraction: Fraction of the training split, its end, that is held out.
-        train_split: TFDS split or slice to train on.
-        test_split: TFDS split or slice to score on; it must follow on the other.
+        validation_fraction: Fraction of the training split, its end, that is held out, if there is no validation split.
+        test_fraction: Fraction of the series, its end, to score on, if there are no splits.
         holidays: Whose holidays the calendar has, see `load_calendar`.
-        hourly: Whether the calendar has the hour of the day.
 
     Raises:
-        UserError: Also if column or calendar do not exist, or the series is too short, has gaps or invalid values.
+        UserError: If the calendar does not exist, the series is too short, or the target never changes.
     """
-    calendar = load_calendar(holidays, hourly)
-    builder, keys = open_builder(dataset, data_dir, _keys)
-    names = _value_names(builder, keys[1])
-    if target not in names:
-        raise UserError(f"--target must be one of {', '.join(names)}. Received: {target}")
-    parts = [_read(builder, keys, split) for split in (train_split, test_split)]
-    times, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    _check(dataset, times, values, names, longest_step)
-    first_of_test = len(parts[0][0])
-    first_of_validation = round(first_of_test * (1 - validation_fraction))
-    lengths = first_of_validation, first_of_test - first_of_validation, len(times) - first_of_test
-    _require_long_enough(dataset, lengths, window, horizon)
-    windows = _cut(times, values, names.index(target), window, horizon)
+    calendar = load_calendar(holidays, series.step.calendar_unit)
+    first_of_validation, first_of_test = _starts(series, validation_fraction, test_fraction)
+    lengths = first_of_validation, first_of_test - first_of_validation, len(series.times) - first_of_test
+    _require_long_enough(series.name, lengths, window, horizon)
+    column = series.names.index(target)
+    _require_change(series, column, first_of_validation)
+    windows = _cut(series.times, series.values, column, window, horizon)
     # The first step that window number i forecasts is step i + window of the series.
     validation, test = (max(0, step - window) for step in (first_of_validation, first_of_test))
     slices = slice(0, validation - horizon + 1), slice(validation, test - horizon + 1), slice(test, None)
-    return SeriesDataset.from_builder(
-        dataset, builder, map(windows.take, slices), value_names=names, target=target, calendar=calendar
+    splits = dict(zip(PARTS, map(windows.take, slices), strict=True))
+    fields = {"value_names": series.names, "target": target, "calendar": calendar, "step": series.step}
+    return SeriesDataset(**series.about, **splits, **fields)
+
+
+def window_batches(windows, batch_size, seed, first_step, last_step, prepare):
+    """Return what `shuffled_batches` does of `Windows`, without a copy of them all.
+
+    `prepare` is a function of values, times and targets of a batch that returns what to train on, in a graph.
+    """
+    numbers = (np.arange(len(windows)),)
+    return shuffled_batches(
+        numbers, batch_size, seed, first_step, last_step, prepare=lambda _, indices: prepare(*windows.gather(indices))
     )
 
 
-def _require_long_enough(dataset, lengths, window, horizon):
+def ordered_window_batches(windows, batch_size, prepare):
+    """Return batches of all `Windows` in order, as `ordered_batches` does; `prepare` is as for `window_batches`."""
+    return ordered_batches((np.arange(len(windows)),), batch_size, lambda indices: prepare(*windows.gather(indices)))
+
+
+def _starts(series, validation_fraction, test_fraction):
+    """Return the numbers of the first step of validation and of the first step of the test."""
+    if series.parts is None:
+        test = len(series.times) - round(len(series.times) * test_fraction)
+    else:
+        validation, test = np.searchsorted(series.parts, [1, 2])
+        if validation < test:
+            return int(validation), int(test)
+    return round(int(test) * (1 - validation_fraction)), int(test)
+
+
+def _require_long_enough(name, lengths, window, horizon):
     needed = {"training": window + horizon, "validation": horizon, "test": horizon}
     for (part, steps), length in zip(needed.items(), lengths, strict=True):
         if length < steps:
             raise UserError(
-                f"The {part} part of the data set {dataset!r} has {length} steps; --window {window} and --horizon "
-                f"{horizon} need {steps} there."
+                f"The {part} part of {name} has {length} steps; --window {window} and --horizon {horizon} need {steps} "
+                "there."
             )
+
+
+def _require_change(series, column, steps):
+    values = series.values[:steps, column]
+    if (values == values[0]).all():
+        raise UserError(
+            f"The target {series.names[column]!r} of {series.name} is {values[0]:g} at all {steps:,} steps of the "
+            "training part: there is nothing to forecast."
+        )
 
 
 def _cut(times, values, target, window, horizon):
@@ -198,39 +189,61 @@ def _cut(times, values, target, window, horizon):
     )
 
 
+def _read_splits(dataset, data_dir, splits, target, inputs):
+    """Return the `Rows` of the training and the test split of a TFDS data set."""
+    builder, (time, *keys) = open_builder(dataset, data_dir, _keys)
+    all_names = _value_names(builder, keys)
+    names = tuple(name for name in all_names if name in (target, *inputs)) if inputs else all_names
+    for option, name in (("--target", target), *(("--inputs", name) for name in inputs)):
+        if name not in all_names:
+            raise UserError(f"{option} must be one of {', '.join(all_names)}. Received: {name}")
+    parts = [read_all(builder, split) for split in splits]
+    lengths = [len(part[time]) for part in parts]
+
+    def place(row, name=None):
+        number = int(row >= lengths[0])
+        column = f", {name!r}" if name is not None else ""
+        return f"The data set {dataset!r}, example {row - number * lengths[0]:,} of {splits[number]!r}{column}"
+
+    strings = [string.decode(errors="replace") for part in parts for string in part[time].numpy()]
+    values = np.concatenate([_values(part, keys) for part in parts])[:, [all_names.index(name) for name in names]]
+    about = {"name": dataset, "citation": builder.info.citation, "homepage": builder.info.homepage}
+    return Rows(
+        name=f"the data set {dataset!r}",
+        about=about,
+        times=files.read_times(pa.chunked_array([strings], pa.string()), place),
+        values=values,
+        names=names,
+        parts=np.repeat(np.array([PARTS.index("train"), PARTS.index("test")], "int8"), lengths),
+        place=place,
+    )
+
+
 def _keys(builder):
-    """Return the names of the time and of the numbers."""
-
-    def has_values(feature):
-        shape = feature.shape
-        return shape is not None and len(shape) <= 1 and np.issubdtype(feature.np_dtype, np.floating)
-
-    complaint = "is no series of one text, the time, and one number or vector of numbers"
-    return one_of_each(builder, complaint, lambda feature: isinstance(feature, tfds.features.Text), has_values)
-
-
-def _value_names(builder, key):
-    shape = builder.info.features[key].shape
-    return tuple((builder.info.metadata or {}).get("value_names") or map(str, range(shape[0]))) if shape else (key,)
+    """Return the names of the time and of the numbers: a vector, or single ones."""
+    features = builder.info.features.items()
+    texts = [name for name, feature in features if isinstance(feature, tfds.features.Text)]
+    numbers = [name for name, feature in features if _is_numeric(feature)]
+    vectors = [name for name in numbers if builder.info.features[name].shape]
+    if len(texts) != 1 or not numbers or (vectors and len(numbers) > 1):
+        raise wrong_kind(builder, "is no series of one text, the time, and a vector of numbers or single numbers")
+    return texts + numbers
 
 
-def _read(builder, keys, split):
-    """Return the times, int64 hours, and the values, float32 `(steps, columns)`, of a split."""
-    examples = read_all(builder, split)
-    strings, values = examples[keys[0]], examples[keys[1]].numpy().astype("float32")
-    bad = strings.numpy()[~is_time(strings).numpy()]
-    require_none(builder.name, bad, f"times that are not {TIME}", lambda time: repr(time.decode(errors="replace")))
-    return parse_times(strings).numpy(), values.reshape(len(values), -1)
+def _is_numeric(feature):
+    if isinstance(feature, tfds.features.Text | tfds.features.ClassLabel) or feature.shape is None:
+        return False
+    return len(feature.shape) <= 1 and np.issubdtype(feature.np_dtype, np.number)
 
 
-def _iso(times):
-    return np.datetime_as_string(times.astype("datetime64[h]"), unit="m")
+def _value_names(builder, keys):
+    shape = builder.info.features[keys[0]].shape
+    if not shape:
+        return tuple(keys)
+    return tuple((builder.info.metadata or {}).get("value_names") or map(str, range(shape[0])))
 
 
-def _check(dataset, times, values, names, longest_step):
-    """Refuse gaps between the times, and values that are not finite."""
-    iso, steps = _iso(times), np.diff(times)
-    gaps, bad = np.flatnonzero((steps <= 0) | (steps > longest_step)), np.argwhere(~np.isfinite(values))
-    rule = f"Every step must be later than the one before, by at most {longest_step} hours"
-    require_none(dataset, gaps, "gaps or steps back in time", lambda i: f"from {iso[i]} to {iso[i + 1]}. {rule}")
-    require_none(dataset, bad, "values that are no finite numbers", lambda at: f"{names[at[1]]!r} at {iso[at[0]]}")
+def _values(examples, keys):
+    """Return the numbers of examples as float32 `(examples, columns)`."""
+    columns = [examples[key].numpy().astype("float32") for key in keys]
+    return np.column_stack(columns)

@@ -72,7 +72,7 @@ def save_predictions(targets, predictions, path):
 def save_forecasts(times, targets, forecasts, label, path, steps=120):
     """Draw forecasts and true values against time, for consecutive windows from the middle of the examples.
 
-    `times` has the hours from 1970 to the first forecast step of each window, integers `(examples,)`, each one step
+    `times` has the minutes from 1970 to the first forecast step of each window, integers `(examples,)`, each one step
     after the one before. True values and each of the forecasts, by name, the model's first, are `(examples, horizon)`.
     `label` is that of the forecast quantity; `steps` is the maximum number of steps to draw.
     """
@@ -81,11 +81,11 @@ def save_forecasts(times, targets, forecasts, label, path, steps=120):
     first = (len(targets) - count * horizon) // 2
     # Each window begins where the one before ends.
     windows = slice(first, first + count * horizon, horizon)
-    hours = times[first : first + count * horizon].astype("datetime64[h]")
+    clock = times[first : first + count * horizon].astype("datetime64[m]")
     with new_figure(path, 11, 4) as (axes,):
-        axes.plot(hours, targets[windows].ravel(), color="black", linewidth=2, label="true values")
+        axes.plot(clock, targets[windows].ravel(), color="black", linewidth=2, label="true values")
         for index, (name, values) in enumerate(forecasts.items()):
-            axes.plot(hours, values[windows].ravel(), linewidth=0.8 if index else 1.6, label=name)
+            axes.plot(clock, values[windows].ravel(), linewidth=0.8 if index else 1.6, label=name)
         axes.set(ylabel=label, title=f"{horizon}-step-ahead forecasts, test split")
         axes.grid(alpha=0.3)
         axes.figure.legend(loc="outside lower center", ncols=len(forecasts) + 1)

@@ -9,7 +9,7 @@ from keras_refs.export.saved_model import checked, specifications, write_saved_m
 def write_forecaster(network, encoder, data, folder):
     """Write a forecaster of a series as a SavedModel with two signatures, which the model card describes.
 
-    `serving_default` takes series and time, and refuses invalid ones; `numeric` takes hours and checks nothing.
+    `serving_default` takes series and time, and refuses invalid ones; `numeric` takes minutes and checks nothing.
 
     Args:
         network: A model that was trained on the encoder's inputs and targets, built in float32.
@@ -22,8 +22,8 @@ def write_forecaster(network, encoder, data, folder):
     """
     example = data.test.take(slice(1))
 
-    def forecast(series, hours):
-        return {"forecast": encoder.forecast(network, series, hours)}
+    def forecast(series, minutes):
+        return {"forecast": encoder.forecast(network, series, minutes)}
 
     def forecast_at(series, time):
         return forecast(series, parse_times(time))
@@ -31,11 +31,11 @@ def write_forecaster(network, encoder, data, folder):
     series = {"series": (tf.float32, example.values.shape[1:])}
     signatures = {
         "serving_default": checked(forecast_at, {**series, "time": (tf.string, ())}),
-        "numeric": (forecast, specifications({**series, "hours": (tf.int64, ())})),
+        "numeric": (forecast, specifications({**series, "minutes": (tf.int64, ())})),
     }
     examples = {
         "serving_default": {"series": example.values, "time": example.iso_times},
-        "numeric": {"series": example.values, "hours": example.times},
+        "numeric": {"series": example.values, "minutes": example.times},
     }
     write_saved_model(folder, network, signatures, examples)
     return _described(example, data)
@@ -46,8 +46,8 @@ def _described(example, data):
     return (
         f"- `serving_default`: `series`, float32 `[batch, {window}, {columns}]`, the last {window} steps of "
         f"{', '.join(data.value_names)}, raw; and\n  `time`, string `[batch]`, the first step to forecast, as "
-        "`2014-12-25T18:00` or `2014-12-25`, by the local clock\n"
-        "- `numeric`: without strings; `series` and, instead of the time, `hours`, int64 `[batch]`, those since "
+        "`2014-12-25T18:00` or `2014-12-25`, by the clock of the data\n"
+        "- `numeric`: without strings; `series` and, instead of the time, `minutes`, int64 `[batch]`, those since "
         "1970-01-01T00:00 by the local clock\n\n"
         f"Both return `forecast`, float32 `[batch, {horizon}]`, the next {horizon} of `{data.target}`, in the units of "
         "the data."

@@ -43,6 +43,7 @@ def fetch(folder=FOLDER):
     if not wrong:
         return []
     storage.require_writable(folder, "The folder", REQUIRED_BYTES)
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as temporary:
         package = _download(Path(temporary))
         files = [_unpack(package, name, Path(temporary)) for name in wrong]

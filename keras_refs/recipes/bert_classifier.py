@@ -61,7 +61,7 @@ class FineTuning(settings.Settings):
 class Config:
     """Settings of the recipe."""
 
-    data: settings.SequenceData = settings.SequenceData(dataset="spam_assassin")
+    data: settings.TextData = settings.TextData(dataset="spam_assassin")
     texts: Texts = Texts()
     fine_tuning: FineTuning = FineTuning()
     training: settings.Training = settings.Training(

@@ -31,7 +31,7 @@ LIMITS = (
 class Config:
     """Settings of the recipe."""
 
-    data: settings.SequenceData = settings.SequenceData(dataset="cmudict")
+    data: settings.TranscriptionData = settings.TranscriptionData(dataset="cmudict")
     network: sequences.Network = sequences.Network(embedding_dim=128, units=512, encoder_layers=2, dropout=0.45)
     training: sequences.Training = sequences.Training(epochs=50, batch_size=256, learning_rate=2e-3, clip_norm=1.0)
     decoding: sequences.Decoding = sequences.Decoding()

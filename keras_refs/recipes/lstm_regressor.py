@@ -11,7 +11,7 @@ import dataclasses
 from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.recipes import series
 
-SCORED_ON, format_scores = "on the test split", series.format_scores
+SCORED_ON, OTHER_DATA, format_scores = "on the test split", series.OTHER_DATA, series.format_scores
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,14 +33,14 @@ class Config:
 
 
 def load(config):
-    """Return the data set, a series of hours without a gap, and the encoder of its training windows."""
-    return series.load(config.data, hourly=True, longest_step=1)
+    """Return the data set, and the encoder of its training windows."""
+    return series.load(config.data)
 
 
 def build(config, data, for_export=False):
     """Return the network for these windows; an export has to run without a GPU, too."""
     steps, features = series.input_shape(config.data, data)
-    horizon, use_cudnn = config.data.horizon, False if for_export else "auto"
+    horizon, use_cudnn = data.horizon, False if for_export else "auto"
     return models.lstm_regressor(
         num_series=features, num_outputs=horizon, steps=steps, use_cudnn=use_cudnn, **vars(config.network)
     )
@@ -63,9 +63,7 @@ def train_and_evaluate(
 
     def batches(first_step, last_step):
         # A new order in every epoch, which follows from the seed and the step.
-        return datasets.shuffled_batches(
-            data.train.arrays, batch_size, seed, first_step, last_step, prepare=lambda _, *windows: encode(*windows)
-        )
+        return datasets.window_batches(data.train, batch_size, seed, first_step, last_step, encode)
 
     with run.scope():
         model = build(config, data)
@@ -73,7 +71,7 @@ def train_and_evaluate(
         optimizer = optimizer or training.adam(config.training, steps)
         # The squared error would be dominated by the hours that a change of the clock doubled or left empty.
         model.compile(optimizer, loss or "mean_absolute_error", **run.compile_options(steps))
-    validation = datasets.ordered_batches(data.validation.arrays, 1000, encode)
+    validation = datasets.ordered_window_batches(data.validation, 1000, encode)
     # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
 
@@ -88,13 +86,13 @@ def train_and_evaluate(
         evaluation.save_learning_curves(history, run.figures / "learning_curves.png", {"loss": "mean absolute error"})
         evaluation.save_predictions(test.targets, forecasts, run.figures / "residuals.png")
         by_name = {"lstm_regressor": forecasts, **references}
-        if config.data.horizon > 1:
+        if data.horizon > 1:
             evaluation.save_error_by_step(test.targets, by_name, data.target, run.figures / "error_by_step.png")
         # Of the ridge regressions one is enough to see.
         by_name = {name: values for name, values in by_name.items() if not name.startswith("ridge, ")}
         evaluation.save_forecasts(test.times, test.targets, by_name, data.target, run.figures / "forecasts.png")
         card = {"summary": __doc__, "signatures": signatures, "limits": series.LIMITS, "scored_on": SCORED_ON}
-        card["columns"] = list(data.value_names)
+        card |= {"columns": list(data.value_names), "settings": series.on_card(config, data)}
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 

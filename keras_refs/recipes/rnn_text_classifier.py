@@ -54,7 +54,7 @@ class Network(settings.Settings):
 class Config:
     """Settings of the recipe."""
 
-    data: settings.SequenceData = settings.SequenceData(dataset="udhr_languages")
+    data: settings.TextData = settings.TextData(dataset="udhr_languages")
     tokens: Tokens = Tokens()
     network: Network = Network()
     training: settings.Training = settings.Training(epochs=12, batch_size=128, learning_rate=3e-3, clip_norm=1.0)

@@ -65,7 +65,7 @@ class Network(settings.Settings):
 class Config:
     """Settings of the recipe."""
 
-    data: settings.SequenceData = settings.SequenceData(dataset="udhr_languages")
+    data: settings.TextData = settings.TextData(dataset="udhr_languages")
     tokens: Tokens = Tokens()
     network: Network = Network()
     training: settings.Training = settings.Training(

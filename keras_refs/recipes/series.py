@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_refs import datasets, evaluation, export
 from keras_refs.errors import UserError
-from keras_refs.settings import Count, Fraction, Rate, Settings, SplitData
+from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, SplitData, flatten
 
 LIMITS = (
     "It forecasts from the past of the series and the calendar alone: it does not foresee events or a change of regime "
@@ -15,32 +15,51 @@ LIMITS = (
 )
 
 
+DAY, WEEK, YEAR = 24 * 60, 7 * 24 * 60, 366 * 24 * 60
+READING = ("dataset", "data_dir", "target", "train_split", "test_split", "data", "time", "inputs", "fill_gaps")
+CUTTING = ("target", "window", "horizon", "validation_fraction", "test_fraction", "holidays")
+CHOSEN = ("window", "horizon", "season", "steps_per_reading")
+OTHER_DATA = {"target": "", "window": 0, "horizon": 0, "season": 0, "steps_per_reading": 0, "holidays": ""}
+"""Defaults for data that are not a recipe's own: what fits them follows from their step."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SeriesData(SplitData):
     """A data set that is one series in time, and the windows that are cut from it."""
 
     target: str
     """Name of the column to forecast."""
-    window: Count
-    """Length of the window to forecast from, in steps."""
-    horizon: Count
-    """Steps to forecast."""
-    season: Count
-    """Seasonal period in steps; the network predicts the residual of the seasonal-naive forecast."""
-    steps_per_reading: Count = 1
-    """Steps of the series that the network reads at once; the window must be a multiple of them."""
+    inputs: tuple[str, ...] = ()
+    """Columns to forecast from, beside the target; by default all that have numbers."""
+    time: str | None = None
+    """Column of the times in a table given by --data; by default found."""
+    fill_gaps: CountOrZero = 0
+    """Fill up to so many missing steps or values in a row, on a line between their neighbours; 0 refuses any."""
+    window: CountOrZero
+    """Length of the window to forecast from, in steps; 0 chooses by the step of the data."""
+    horizon: CountOrZero
+    """Steps to forecast; 0 chooses by the step of the data."""
+    season: CountOrZero
+    """Seasonal period in steps; the network predicts the residual of the seasonal-naive forecast. 0 chooses by the step
+    of the data."""
+    steps_per_reading: CountOrZero = 1
+    """Steps of the series that the network reads at once; the window must be a multiple. 0 chooses by the step."""
     holidays: str
     """Holiday calendar: ISO code of a country or a market, such as PT or XNYS; empty for none."""
     validation_fraction: Fraction = 0.15
     """Fraction of the training split, its end, that is held out to choose the best epoch."""
+    test_fraction: Fraction = 0.15
+    """Fraction of a table given by --data, its end, to score on once; not where it has a column split, or files."""
 
     def __post_init__(self):
         super().__post_init__()
-        if self.window % self.steps_per_reading:
+        if self.data is None and self.time is not None:
+            raise UserError("--time names a column of a file: name the file with --data.")
+        if self.window and self.steps_per_reading and self.window % self.steps_per_reading:
             raise UserError(
                 f"--window must be a multiple of --steps-per-reading, {self.steps_per_reading}. Received: {self.window}"
             )
-        if self.season > self.window:
+        if self.window and self.season > self.window:
             raise UserError(f"--season must be at most --window, {self.window}. Received: {self.season}")
 
 
@@ -54,22 +73,70 @@ class Network(Settings):
     """Dropout rate on the inputs of every recurrent layer except the first."""
 
 
-def load(settings, hourly, longest_step):
-    """Return the `datasets.SeriesDataset` and the `datasets.SeriesEncoder` of its training windows.
+def load(settings):
+    """Return the `datasets.SeriesDataset` and the `datasets.SeriesEncoder` of its training windows."""
+    reading = {name: getattr(settings, name) for name in READING}
+    series = datasets.read_series(**reading)
+    chosen = by_step(settings, series.step)
+    for note in series.notes:
+        print(note)
+    if chosen != settings:
+        print(f"By the step of {series.step}: {_described(settings, chosen)}.")
+    cutting = {name: getattr(chosen, name) for name in CUTTING}
+    data = datasets.cut_windows(series, **cutting)
+    return data, datasets.SeriesEncoder.fit(data, chosen.season, chosen.steps_per_reading)
 
-    `hourly` says whether the steps are hours, so that the hour of the day matters. More hours than `longest_step`
-    between two steps are a gap.
-    """
-    options = dict(vars(settings))
-    season, steps_per_reading = options.pop("season"), options.pop("steps_per_reading")
-    data = datasets.load_series(**options, hourly=hourly, longest_step=longest_step)
-    return data, datasets.SeriesEncoder.fit(data, season, steps_per_reading)
+
+def by_step(settings, step):
+    """Return a `SeriesData` in which what is 0 is chosen by the step of the data, a `datasets.steps.Step`."""
+    window, horizon, season, steps_per_reading = _lengths(step)
+    window = settings.window or window
+    return dataclasses.replace(
+        settings,
+        window=window,
+        horizon=settings.horizon or horizon,
+        season=settings.season or (season if season <= window else 1),
+        steps_per_reading=settings.steps_per_reading or (1 if window % steps_per_reading else steps_per_reading),
+    )
+
+
+def _lengths(step):
+    """Return window, horizon, season and steps per reading: a week by days, or about two months or years by seasons."""
+    if step.unit == "business day":
+        week = step.days.count("1")
+        return 8 * week, week, week, week
+    if step.calendar_unit == "month":
+        year = max(1, round(YEAR / step.minutes))
+        if year > 12:
+            month = max(1, round(year / 13))
+            return year - year % month, month, year - year % month, month
+        return max(3 * year, 10 if year == 1 else 0), year, year, year
+    if step.calendar_unit == "day":
+        week = max(1, round(WEEK / step.minutes))
+        return 8 * week, week, week, week
+    if step.minutes < 15:
+        hour = round(60 / step.minutes)
+        return 24 * hour, hour, 24 * hour, hour
+    day = round(DAY / step.minutes)
+    return 7 * day, day, day, day
+
+
+def _described(settings, chosen):
+    names = [name for name in CHOSEN if getattr(settings, name) != getattr(chosen, name)]
+    return ", ".join(f"--{name.replace('_', '-')} {getattr(chosen, name)}" for name in names)
+
+
+def on_card(config, data):
+    """Return the settings for the model card by name, with what was chosen by the step of the data."""
+    chosen = by_step(config.data, data.step)
+    return {**flatten(config), **{name: getattr(chosen, name) for name in CHOSEN}}
 
 
 def input_shape(settings, data):
     """Return the `(readings, features)` of what `datasets.SeriesEncoder.inputs` returns, without the batch."""
-    steps = settings.steps_per_reading
-    return settings.window // steps, len(data.value_names) * steps + data.calendar.width
+    chosen = by_step(settings, data.step)
+    steps = chosen.steps_per_reading
+    return chosen.window // steps, len(data.value_names) * steps + data.calendar.width
 
 
 def evaluate(folder, data, encoder):

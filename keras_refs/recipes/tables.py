@@ -11,7 +11,11 @@ class TableData(Data):
     """A data set whose examples are rows of numbers."""
 
     dataset: str
-    """TFDS name of a data set with a vector of numbers and a target: a number, or a class label to classify by."""
+    """TFDS name of a data set with numbers and a target: a number, or a class label to classify by."""
+    target: str | None = None
+    """Column to predict; by default the one that is called target, or the only one that it can be."""
+    inputs: tuple[str, ...] = ()
+    """Columns of numbers to predict from; by default all others."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

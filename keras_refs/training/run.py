@@ -159,6 +159,7 @@ class Run:
         return metrics
 
     def _record(self):
+        self._workdir.mkdir(parents=True, exist_ok=True)
         path = self._workdir / "config.json"
         if not path.exists():
             content = {"recipe": self._name, **settings.flatten(self._config)}
