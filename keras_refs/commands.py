@@ -26,37 +26,70 @@ def read_export(model):
     return folder, card
 
 
-def recipe_of(card, dataset=None, data_dir=None):
+def recipe_of(card, dataset=None, data_dir=None, data=None):
     """Return the recipe that trained a model, and its `Config` with the settings on the card and, if named, other data.
 
     Raises:
-        UserError: If the card does not fit the recipe, the recipe makes its own data, or there are none of the name.
+        UserError: If the card does not fit the recipe, the recipe makes its own data, there are none of the name, or
+            the model was trained on a file and none is named.
     """
     recipe = recipes.load(card["name"])
     values, config = card["settings"], recipe.Config()
-    if unknown := values.keys() - settings.flatten(config).keys():
+    known = settings.flatten(config)
+    if unknown := values.keys() - known.keys():
         raise UserError(
             f"The model card names settings that {card['name']} does not have: {', '.join(sorted(unknown))}. "
             f"Use the model with keras_refs {card['ran_on']['versions']['keras_refs']}."
         )
-    if "dataset" in values:
-        # Where the data lay on the machine that trained is of no use here.
-        values = {**values, "data_dir": data_dir, "dataset": dataset or values["dataset"]}
-    elif dataset or data_dir:
-        raise UserError(f"{card['name']} makes its own data; --dataset and --data-dir are not for it.")
+    if "dataset" in known:
+        values = _with_data(card, dataset, data_dir, data)
+    elif dataset or data_dir or data:
+        raise UserError(f"{card['name']} makes its own data; --dataset, --data-dir and --data are not for it.")
     config = settings.override(config, **values)
     require_known_data(config)
     return recipe, config
 
 
+def _with_data(card, dataset, data_dir, data):
+    """Return the settings of a card with the data named, and without where they lay on the machine that trained."""
+    if data is not None and (dataset or data_dir):
+        raise UserError("--data takes the place of --dataset and --data-dir: leave one of them out.")
+    of_tfds = ("dataset", "data_dir", "train_split", "validation_split", "test_split")
+    of_file = ("data", "text", "label", "source", "inputs")
+    if data is not None:
+        return {name: value for name, value in card["settings"].items() if name not in of_tfds} | {"data": data}
+    trained_on_file = card["settings"].get("data") is not None
+    if trained_on_file and not dataset:
+        raise UserError(
+            f"The model was trained on the file or folder {card['dataset']['name']}: name it, or another, with --data."
+        )
+    if trained_on_file:
+        values = {name: value for name, value in card["settings"].items() if name not in of_file}
+        return values | {"dataset": dataset, "data_dir": data_dir}
+    return {**card["settings"], "data_dir": data_dir, "dataset": dataset or card["settings"]["dataset"]}
+
+
+def note_on_file(card, data):
+    """Return a sentence if a file is not the one that a model was trained on; empty if it is, or there was none."""
+    from keras_refs.datasets import files
+
+    trained_on = card["dataset"]
+    if data is None or "sha256" not in trained_on or files.checksum(data) == trained_on["sha256"]:
+        return ""
+    return f"{data} is not the {trained_on['name']} that the model was trained on: it has another content."
+
+
 def require_known_data(config):
-    """Check, before TensorFlow is imported, that there is a data set of the name in a recipe's settings.
+    """Check, before TensorFlow is imported, that there are the data that a recipe's settings name.
 
     Raises:
-        UserError: If there is none; the nearest names are offered.
+        UserError: If there is no file or folder, or no data set of the name; the nearest names are offered.
     """
     values = settings.flatten(config)
-    if "dataset" in values:
+    if values.get("data") is not None:
+        if not Path(values["data"]).exists():
+            raise UserError(f"--data must be an existing file or folder. Received: {values['data']}")
+    elif "dataset" in values:
         catalogue.data_dir_of(values["dataset"], values["data_dir"])
 
 

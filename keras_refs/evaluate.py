@@ -19,6 +19,7 @@ def _prepare(
     model: tyro.conf.Positional[Path],
     dataset: str | None = None,
     data_dir: str | None = None,
+    data: str | None = None,
     output: Path | None = None,
 ):
     """Parse the command-line arguments.
@@ -27,23 +28,27 @@ def _prepare(
         model: Folder of a SavedModel, or of its versions, of which the newest is taken.
         dataset: TFDS name of the data set to score on; by default the one on the model card.
         data_dir: TFDS data folder; by default the package's own for the data sets that come with it.
+        data: File or folder to score on in place of a TFDS data set.
         output: JSON file to write the metrics to; it must not exist.
     """
-    return model, dataset, data_dir, output
+    return model, dataset, data_dir, data, output
 
 
-def _evaluate(model, dataset, data_dir, output):
+def _evaluate(model, dataset, data_dir, data, output):
     from keras_refs import storage
 
     folder, card = commands.read_export(model)
     if output is not None and output.exists():
         raise UserError(f"--output {output} exists; name a file that does not.")
-    recipe, config = commands.recipe_of(card, dataset, data_dir)
+    recipe, config = commands.recipe_of(card, dataset, data_dir, data)
+    note = commands.note_on_file(card, data)
     commands.import_tensorflow_quietly()
     scores = recipe.evaluate(folder, config)
-    scored_on = dataset or card["dataset"]["name"]
-    print(f"{folder}, {scored_on}, {recipe.SCORED_ON}:\n{recipe.format_scores(scores)}")
-    if scored_on == card["dataset"]["name"]:
+    scored_on = data or dataset or card["dataset"]["name"]
+    print(f"{folder}, {scored_on}, {card['scored_on']}:\n{recipe.format_scores(scores)}")
+    if note:
+        print(note)
+    elif data or scored_on == card["dataset"]["name"]:
         print(f"Its model card claims {recipe.format_scores(card['test']).splitlines()[-1]}.")
     if output is not None:
         storage.write_json(output, scores)

@@ -20,6 +20,7 @@ def _prepare(
     model: tyro.conf.Positional[Path],
     words: tuple[str, ...] = (),
     data_dir: str | None = None,
+    data: str | None = None,
     output: Path = Path("explanations"),
 ):
     """Parse the command-line arguments.
@@ -28,20 +29,23 @@ def _prepare(
         model: Folder of a SavedModel, or of its versions, of which the newest is taken.
         words: Texts whose predictions to explain, for a model that takes texts; by default some of the data's.
         data_dir: TFDS data folder; by default the package's own for the data sets that come with it.
+        data: File or folder to take examples from in place of a TFDS data set.
         output: Folder of explanations; the figures go into OUTPUT/NAME/NUMBER, the next free one.
     """
-    return model, words, data_dir, output
+    return model, words, data_dir, data, output
 
 
-def _explain(model, words, data_dir, output):
+def _explain(model, words, data_dir, data, output):
     from keras_refs import export, storage
 
     folder, card = commands.read_export(model)
-    recipe, config = commands.recipe_of(card, data_dir=data_dir)
+    recipe, config = commands.recipe_of(card, data_dir=data_dir, data=data)
     texts = {"texts": words} if "texts" in inspect.signature(recipe.explain).parameters else {}
     if words and not texts:
         raise UserError(f"{card['name']} takes no texts; --words is not for it.")
     storage.require_writable(output, "--output")
+    if note := commands.note_on_file(card, data):
+        print(note)
     commands.import_tensorflow_quietly()
     with export.unfinished_version(output / card["name"]) as figures:
         recipe.explain(folder, config, figures, **texts)

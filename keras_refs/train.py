@@ -50,6 +50,7 @@ def main(arguments=None):
 def _train(name, options):
     recipe = recipes.load(name)
     config, folders = _parse(recipe, name, options)
+    _require_one_source(options)
     commands.require_known_data(config)
     workdir = folders.workdir or _default_workdir(name, folders.resume)
     print(f"Run in {workdir}", flush=True)
@@ -69,14 +70,23 @@ def _train(name, options):
     _report(recipe, metrics, workdir)
 
 
+def _require_one_source(options):
+    given = {option.split("=")[0].replace("_", "-") for option in options}
+    if {"--data", "--dataset"} <= given:
+        raise UserError("--data takes the place of --dataset: leave one of them out.")
+
+
 def _report(recipe, metrics, workdir):
     def headline(scores):
         return recipe.format_scores(scores).splitlines()[-1]
 
     if metrics["cross_validation"]:
         print(f"In cross-validation: {headline(metrics['cross_validation'])}")
+    from keras_refs import export
+
+    scored_on = export.read_model_card(metrics["export"]).get("scored_on", recipe.SCORED_ON)
     print(
-        f"{recipe.SCORED_ON.capitalize()}: {headline(metrics['test'])}, after "
+        f"{scored_on.capitalize()}: {headline(metrics['test'])}, after "
         f"{len(metrics['history'])} epochs and {metrics['seconds']:.0f} s of training (best epoch "
         f"{metrics['best_epoch']}).\nMetrics and figures: {workdir}\nSavedModel: {metrics['export']}"
     )

@@ -25,11 +25,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "adding_problem": ["AddingProblem", "adding_problem_batches", "make_sequences"],
         "dates": ["date_formats", "generate_dates"],
-        "calendars": ["Calendar", "is_date", "load_calendar", "parse_times"],
-        "pipelines": ["Dataset", "is_on_disk", "ordered_batches", "shuffled_batches"],
-        "series": ["SeriesDataset", "SeriesEncoder", "Windows", "load_series"],
         "calendars": ["Calendar", "load_calendar"],
-        "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
+        "pipelines": ["Dataset", "is_on_disk", "ordered_batches", "shuffled_batches"],
         "series": [
             "SeriesDataset",
             "Windows",

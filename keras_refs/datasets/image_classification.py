@@ -6,9 +6,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from keras_refs.datasets import files
 from keras_refs.datasets.catalogue import open_builder, wrong_kind
-from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches
-from keras_refs.datasets.streaming import StreamedImages, is_streamed, open_examples, read_each
+from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches, without_autotune
+from keras_refs.datasets.streaming import StreamedImages, is_streamed, open_examples
 from keras_refs.errors import UserError
 
 
@@ -40,6 +41,7 @@ def load_image_classification(
     validation_fraction=0.05,
     image_size=0,
     stream="auto",
+    data=None,
 ):
     """Load an `ImageDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
@@ -47,10 +49,17 @@ def load_image_classification(
     validation; which examples is fixed, so that runs with different seeds stay comparable. Images are resized to the
     height and width `image_size`, in pixels; 0 keeps the data set's own size. With `stream` `"on"` they stay on disk,
     as `StreamedImages`, with `"off"` they are read into memory, `"auto"` goes by their size; batches are the same.
+    `data` is a folder that `files.find_images` reads, in place of the TFDS set.
 
     Raises:
-        UserError: Also if the images differ in size and no `image_size` is given, or there are too few to be split.
+        UserError: Also if the images of a TFDS set differ in size and no `image_size` is given, or there are too few to
+            be split.
     """
+    if data is not None:
+        percent = max(1, round(100 * validation_fraction))
+        class_names, shape, splits = files.find_images(data, image_size, validation=percent)
+        splits = [_read_files(*split, shape, stream) for split in splits]
+        return ImageDataset.from_file(data, splits, class_names=class_names)
     builder, read, class_names = _open(dataset, data_dir, image_size, stream)
     train, test = read(train_split), read(test_split)
     order = np.random.default_rng(0).permutation(len(train))
@@ -64,8 +73,17 @@ def load_image_classification(
     return ImageDataset.from_builder(dataset, builder, splits, class_names=class_names)
 
 
-def load_image_split(dataset, data_dir=None, split="test", image_size=0, stream="auto"):
-    """Load one split with what `load_image_classification` takes; return a `Split` and the tuple of class names."""
+def load_image_split(
+    dataset, data_dir=None, split="test", image_size=0, stream="auto", data=None, shape=None, class_names=None
+):
+    """Load one split with what `load_image_classification` takes; return a `Split` and the tuple of class names.
+
+    `data` is read with the `shape` and the `class_names` of a model, where `files.find_images` takes any.
+    """
+    if data is not None:
+        options = {"class_names": class_names, "needed": (split,)}
+        class_names, shape, splits = files.find_images(data, image_size, shape, **options)
+        return _read_files(*splits[files.SPLITS.index(split)], shape, stream), class_names
     _, read, class_names = _open(dataset, data_dir, image_size, stream)
     return read(split), class_names
 
@@ -105,7 +123,6 @@ def _open(name, data_dir, image_size, stream):
     if None in (height, width):
         raise UserError(f"The images of {name!r} differ in size: say with --image-size what to resize them to.")
     shape = height, width, channels or 3
-
     deserialize = builder.info.features.deserialize_example
 
     def only(key):
@@ -120,11 +137,31 @@ def _open(name, data_dir, image_size, stream):
 
     def read(split):
         examples, count = open_examples(builder, split)
-        images = StreamedImages(examples, image, (count, *shape), np.arange(count))
-        labels = read_each(examples, only(label_key), images.indices)
-        return Split(images if is_streamed(stream, images.shape) else images[:], labels)
+
+        def load(indices):
+            return tf.map_fn(image, examples(indices), fn_output_signature=tf.uint8)
+
+        images = StreamedImages(load, (count, *shape), np.arange(count))
+        labels = tf.data.Dataset.range(count).batch(1000).map(examples).unbatch().map(only(label_key)).batch(count)
+        return _split(images, without_autotune(labels).get_single_element().numpy(), stream)
 
     return builder, read, tuple(builder.info.features[label_key].names)
+
+
+def _read_files(paths, labels, shape, stream):
+    """Return the `Split` of files of images."""
+
+    def load(indices):
+        return tf.numpy_function(
+            lambda rows: files.load_images([paths[row] for row in rows], shape), [indices], tf.uint8
+        )
+
+    return _split(StreamedImages(load_in_graph, (len(paths), *shape), np.arange(len(paths))), labels, stream)
+
+
+def _split(images, labels, stream):
+    """Return the `Split` of `StreamedImages`, which are read into memory unless they are to stay on disk."""
+    return Split(images if is_streamed(stream, images.shape) else images[:], labels)
 
 
 def _image_and_label(builder):

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -42,6 +43,13 @@ class Dataset:
         """Return a data set of a name, with what a TFDS builder says of it, three splits and fields of its own kind."""
         train, validation, test = splits
         about = {"name": name, "citation": builder.info.citation, "homepage": builder.info.homepage}
+        return cls(train=train, validation=validation, test=test, **about, **fields)
+
+    @classmethod
+    def from_file(cls, path, splits, **fields):
+        """Return a data set of a user's file or folder, whose name it has, three splits and fields of its own kind."""
+        train, validation, test = splits
+        about = {"name": Path(path).resolve().name, "citation": "", "homepage": ""}
         return cls(train=train, validation=validation, test=test, **about, **fields)
 
 

@@ -18,6 +18,7 @@ from keras_refs.errors import UserError
 
 # A record of a TFRecord file: its length and a checksum of it, the bytes, and a checksum of these.
 _HEADER, _FOOTER = struct.Struct("<QI"), 4
+_BATCH = 500
 MEMORY_FRACTION = 1 / 8
 """Images that take a greater fraction of the machine's memory stay on disk; in memory they are there twice."""
 
@@ -27,14 +28,12 @@ class StreamedImages:
     """Images on disk that are indexed like an array: `images[0]`, `images[5:9]` or `images[indices]` reads them.
 
     Attributes:
-        read: Function from int64 indices `(batch,)` to strings `(batch,)`, what is stored of each image, in a graph.
-        decode: Function from such a string to the image, uint8 `(height, width, channels)`, in a graph.
+        load: Function from int64 indices `(batch,)` to images, uint8 `(batch, height, width, channels)`, in a graph.
         shape: `(examples, height, width, channels)`.
-        indices: Numbers of the images as `read` counts them, int64 `(examples,)`.
+        indices: Numbers of the images as `load` counts them, int64 `(examples,)`.
     """
 
-    read: Callable
-    decode: Callable
+    load: Callable
     shape: tuple[int, ...]
     indices: np.ndarray
 
@@ -43,7 +42,10 @@ class StreamedImages:
 
     def __getitem__(self, index):
         chosen = self.indices[index]
-        images = read_each(self.read, self.decode, np.atleast_1d(chosen))
+        images, parts = np.empty((np.size(chosen), *self.shape[1:]), np.uint8), np.atleast_1d(chosen)
+        batches = tf.data.Dataset.from_tensor_slices(parts).batch(_BATCH).map(self.load, num_parallel_calls=2)
+        for number, batch in enumerate(without_autotune(batches)):
+            images[number * _BATCH : (number + 1) * _BATCH] = batch
         return images[0] if np.ndim(chosen) == 0 else images
 
     def take(self, indices):
@@ -53,16 +55,8 @@ class StreamedImages:
 
     def gather(self, positions):
         """Return the images at positions, an int64 tensor `(batch,)`, as uint8 `(batch, ...)`, in a graph."""
-        strings = self.read(tf.gather(tf.constant(self.indices), positions))
-        images = tf.map_fn(self.decode, strings, fn_output_signature=tf.uint8)
+        images = self.load(tf.gather(tf.constant(self.indices), positions))
         return tf.ensure_shape(images, [None, *self.shape[1:]])
-
-
-def read_each(read, decode, indices):
-    """Return the array of what `decode` returns of each of the strings that `read` returns for indices."""
-    strings = tf.data.Dataset.from_tensor_slices(indices).batch(1000).map(read).unbatch()
-    decoded = strings.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(len(indices))
-    return without_autotune(decoded).get_single_element().numpy()
 
 
 def is_streamed(stream, shape):

@@ -6,7 +6,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from sklearn.preprocessing import StandardScaler
 
-from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all, require_none
+from keras_refs.datasets import files
+from keras_refs.datasets.catalogue import open_builder, read_all, require_none, wrong_kind
 from keras_refs.datasets.pipelines import Dataset, Examples
 
 
@@ -27,7 +28,8 @@ class Table(Examples):
 class TableDataset(Dataset):
     """A `Table` and what its metadata say of it; `class_names` is empty if the target is a number.
 
-    Every split is all of it: least squares is defined on the rows it is fitted to; who needs others cuts folds.
+    Every split of a TFDS set is all of it: least squares is defined on the rows it is fitted to; who needs others cuts
+    folds. A file has a test split.
     """
 
     feature_names: tuple[str, ...]
@@ -35,8 +37,13 @@ class TableDataset(Dataset):
 
     @property
     def rows(self):
-        """All rows."""
+        """The rows to fit to."""
         return self.train
+
+    @property
+    def scored_on(self):
+        """What scores of the test split are: of the rows that a model was fitted to, or of others."""
+        return "in sample" if self.test is self.train else "on the test split"
 
 
 def fit_scaler(values):
@@ -59,36 +66,81 @@ def unstandardize(values, scaler):
     return values * scaler.scale_.astype("float32") + scaler.mean_.astype("float32")
 
 
-def load_table(name, data_dir=None, split="train", with_classes=False):
+def load_table(
+    dataset,
+    data_dir=None,
+    split="train",
+    with_classes=False,
+    data=None,
+    target=None,
+    inputs=(),
+    class_names=None,
+    needed=files.SPLITS,
+):
     """Load a `TableDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
-    The TFDS set has a vector of finite numbers, and either a number to predict or, `with_classes`, a class label.
+    The TFDS set has finite numbers, one vector of them or one in each of several features, and either a number to
+    predict or, `with_classes`, a class label. `target` names that feature, by default the only one or the one called
+    target, and `inputs` those to predict from, by default the vector or all other numbers. `data` is a table in place
+    of the TFDS set, which `files.read_numbers` reads with the arguments after it.
     """
-    builder, keys = open_builder(name, data_dir, lambda opened: _keys(opened, with_classes))
+    if data is not None:
+        names, classes, splits = files.read_numbers(data, target, inputs, with_classes, class_names, needed)
+        splits = [Table(*arrays) for arrays in splits]
+        return TableDataset.from_file(data, splits, feature_names=names, class_names=classes)
+    builder, (inputs, target) = open_builder(
+        dataset, data_dir, lambda opened: _keys(opened, with_classes, target, inputs)
+    )
     examples = read_all(builder, split)
-    features, targets = (examples[key].numpy().astype("float32") for key in keys)
-    targets = targets[:, np.newaxis]
-    for column, array in zip(keys, (features, targets), strict=True):
-        bad, complaint = np.argwhere(~np.isfinite(array)), f"values in {column!r} that are no finite numbers"
-        require_none(name, bad, complaint, lambda at: f"number {at[1]} of example {at[0]}, both counted from 0")
-    metadata = builder.info.metadata or {}
+    columns = {key: examples[key].numpy().astype("float32") for key in (*inputs, target)}
+    for key, array in columns.items():
+        bad, complaint = np.argwhere(~np.isfinite(array)), f"values in {key!r} that are no finite numbers"
+        require_none(dataset, bad, complaint, _place)
+    vectors = [array if array.ndim == 2 else array[:, np.newaxis] for array in columns.values()]
+    features, targets = np.concatenate(vectors[:-1], axis=1), vectors[-1]
     return TableDataset.from_builder(
-        name,
+        dataset,
         builder,
         splits=[Table(features, targets)] * 3,
-        feature_names=tuple(metadata.get("feature_names") or map(str, range(features.shape[1]))),
-        class_names=tuple(builder.info.features[keys[1]].names) if with_classes else (),
+        feature_names=_feature_names(builder, inputs, features.shape[1]),
+        class_names=tuple(builder.info.features[target].names) if with_classes else (),
     )
 
 
-def _keys(builder, with_classes):
-    """Return the names of the vector and of the target."""
+def _place(at):
+    number = f"number {at[1]} of " if len(at) == 2 else ""
+    return f"{number}example {at[0]}, {'both ' * (len(at) == 2)}counted from 0"
+
+
+def _feature_names(builder, inputs, count):
+    """Return the names of the columns, one for each number of a vector."""
+    if builder.info.features[inputs[0]].shape == ():
+        return tuple(inputs)
+    return tuple((builder.info.metadata or {}).get("feature_names") or map(str, range(count)))
+
+
+def _keys(builder, with_classes, target, inputs):
+    """Return the names of the vector or of the numbers to predict from, a list, and of the target."""
+    features = builder.info.features
 
     def is_target(feature):
         if with_classes:
             return isinstance(feature, tfds.features.ClassLabel)
-        return feature.shape == () and np.issubdtype(feature.np_dtype, np.floating)
+        return _is_number(feature) and np.issubdtype(feature.np_dtype, np.floating)
 
-    wanted = "a class label" if with_classes else "a number to predict"
-    complaint = f"is no table of one vector of numbers and {wanted}"
-    return one_of_each(builder, complaint, lambda one: len(one.shape or ()) == 1 and one.shape[0], is_target)
+    targets = [name for name, feature in features.items() if is_target(feature)]
+    target = target or ("target" if "target" in targets or len(targets) != 1 else targets[0])
+    vectors = [name for name, feature in features.items() if len(feature.shape or ()) == 1 and feature.shape[0]]
+    numbers = [name for name, feature in features.items() if _is_number(feature) and name != target]
+    found = list(inputs) or vectors or numbers
+    is_one_vector = len(found) == 1 and found[0] in vectors
+    if target not in targets or not found or not (is_one_vector or set(found) <= set(numbers)):
+        wanted = "a class label" if with_classes else "a number to predict"
+        complaint = f"is no table of numbers, one vector or several features, and {wanted}"
+        raise wrong_kind(builder, complaint + (", or --target must name which" if len(targets) > 1 else ""))
+    return found, target
+
+
+def _is_number(feature):
+    is_class = isinstance(feature, tfds.features.ClassLabel)
+    return feature.shape == () and not is_class and np.issubdtype(feature.np_dtype, np.number)

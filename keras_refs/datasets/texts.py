@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from keras_refs.datasets import files
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
 from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_batches
 from keras_refs.errors import UserError
@@ -202,12 +203,28 @@ class TextDataset(Dataset):
     tokens: NgramTokens | NgramChannels | None = None
 
 
-def load_texts(dataset, data_dir=None, train_split="train", validation_split="validation", test_split="test"):
+def load_texts(
+    dataset,
+    data_dir=None,
+    train_split="train",
+    validation_split="validation",
+    test_split="test",
+    data=None,
+    text=None,
+    label=None,
+    class_names=None,
+    needed=files.SPLITS,
+):
     """Load a `TextDataset` of whole texts from a data set with one text and one class label, as all loaders do.
+
+    `data` is a table in place of the TFDS set, which `files.read_texts` reads with the arguments after it.
 
     Raises:
         UserError: If there is no such data set, it has other features, or fewer than two classes.
     """
+    if data is not None:
+        class_names, splits = files.read_texts(data, text, label, class_names, needed)
+        return TextDataset.from_file(data, [Texts(*arrays) for arrays in splits], class_names=class_names)
     builder, (text_key, label_key) = open_builder(dataset, data_dir, _keys)
     class_names = tuple(builder.info.features[label_key].names)
     if len(class_names) < 2:

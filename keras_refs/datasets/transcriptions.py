@@ -6,6 +6,7 @@ import functools
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from keras_refs.datasets import files
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
 from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_range, without_autotune
 
@@ -120,19 +121,31 @@ def load_transcriptions(
     test_split="test",
     separator="",
     simplify=None,
+    data=None,
+    source=None,
+    target=None,
 ):
     """Load a `TranscriptionDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
     The TFDS set has one text and one sequence of texts, its transcriptions; `separator` separates two symbols of one.
     `simplify` is a function of a transcription that returns what to learn of it; those that become equal count once.
+    `data` is a table that `files.read_pairs` reads, with the columns `source` and `target`, in place of the TFDS set.
     """
+    if data is not None:
+        splits = _of_pairs(files.read_pairs(data, source, target, separator), simplify)
+        return TranscriptionDataset.from_file(data, splits, separator=separator)
     builder, keys = open_builder(dataset, data_dir, _keys)
     splits = [_read(builder, keys, split, simplify) for split in (train_split, validation_split, test_split)]
     return TranscriptionDataset.from_builder(dataset, builder, splits, separator=separator)
 
 
-def load_transcription_split(dataset, data_dir=None, split="test", simplify=None):
+def load_transcription_split(
+    dataset, data_dir=None, split="test", separator="", simplify=None, data=None, source=None, target=None
+):
     """Load one split with what `load_transcriptions` takes; return a `Transcriptions`."""
+    if data is not None:
+        splits = files.read_pairs(data, source, target, separator, needed=(split,))
+        return _of_pairs(splits, simplify)[files.SPLITS.index(split)]
     builder, keys = open_builder(dataset, data_dir, _keys)
     return _read(builder, keys, split, simplify)
 
@@ -198,15 +211,18 @@ def _read(builder, keys, split, simplify):
     """Return the `Transcriptions` of a split."""
     examples = read_all(builder, split)
     sources, targets = (examples[key].numpy() for key in keys)
+    strings = [[target.decode("utf-8", "replace") for target in of_source] for of_source in targets]
+    return _simplified([source.decode("utf-8", "replace") for source in sources], strings, simplify)
 
-    def decode(target):
-        string = target.decode("utf-8", "replace")
-        return simplify(string) if simplify else string
 
-    return Transcriptions(
-        tuple(source.decode("utf-8", "replace") for source in sources),
-        tuple(tuple(dict.fromkeys(map(decode, targets_of_source))) for targets_of_source in targets),
-    )
+def _of_pairs(splits, simplify):
+    return [_simplified(pairs.keys(), pairs.values(), simplify) for pairs in splits]
+
+
+def _simplified(sources, targets, simplify):
+    """Return `Transcriptions` of strings and of the lists of their targets, each of which is there once."""
+    simplified = (map(simplify, of_source) if simplify else of_source for of_source in targets)
+    return Transcriptions(tuple(sources), tuple(tuple(dict.fromkeys(of_source)) for of_source in simplified))
 
 
 def _keys(builder):

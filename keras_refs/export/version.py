@@ -135,7 +135,8 @@ def write_model_card(folder, card, scores):
         folder: The version folder. PNG files in its `figures/` are shown in the card.
         card: A dictionary of plain values: `name`, `summary`, `date`, `parameters`, `settings` (the recipe's
             configuration), `ran_on`, `seconds` (of training), `epochs`, `best_epoch`, `dataset` (`name`, `homepage`,
-            `citation` and `examples` by split), `test` (the scores as numbers), `signatures` and `limits` (Markdown).
+            `citation` and `examples` by split; of a user's file or folder also `sha256`, `bytes` and `files`), `test`
+            (the scores as numbers), `signatures` and `limits` (Markdown).
         scores: The scores as text by heading; the last line of each is the one that counts.
     """
     folder = Path(folder)
@@ -155,21 +156,29 @@ def _markdown(card, scores, figures):
     shown = "\n".join(f"![{Path(name).stem.replace('_', ' ')}](figures/{name})\n" for name in figures)
     rows = [f"| {name} | {value} |" for name, value in _facts(card, scores).items()]
     facts = "\n".join(["| | |", "|---|---|", *rows])
-    settings, citation = json.dumps(card["settings"], indent=2), card["dataset"]["citation"].strip()
+    settings = json.dumps(card["settings"], indent=2)
     parts = [
         f"# {card['name']}\n\n{card['summary']}\n\n{facts}",
         f"## Signatures\n\n{card['signatures']}\n\n{tables}\n\n{shown}",
         f"## Use and limits\n\n{card['limits']}\n\n## Settings\n\n```json\n{settings}\n```",
-        f"## Data\n\n```bibtex\n{citation}\n```\n",
+        f"## Data\n\n{_source(card['dataset'])}\n",
     ]
     return "\n\n".join(part.rstrip("\n") for part in parts) + "\n"
+
+
+def _source(dataset):
+    """Return where a data set comes from: the publication to cite, or which file or folder it was."""
+    if "sha256" not in dataset:
+        return f"```bibtex\n{dataset['citation'].strip()}\n```"
+    files = f"{dataset['files']:,} files, " if dataset["files"] > 1 else ""
+    return f"`{dataset['name']}`: {files}{dataset['bytes']:,} bytes, SHA-256\n`{dataset['sha256']}`"
 
 
 def _facts(card, scores):
     dataset, examples = card["dataset"], card["dataset"]["examples"]
     return {
         **{heading.lower(): text.splitlines()[-1] for heading, text in scores.items()},
-        "data": f"[{dataset['name']}]({dataset['homepage']})",
+        "data": f"`{dataset['name']}`" if "sha256" in dataset else f"[{dataset['name']}]({dataset['homepage']})",
         "trained on": f"{examples['train']:,} examples; the best of {card['epochs']} epochs, {card['best_epoch']}, was "
         f"chosen by the validation on {examples['validation']:,}",
         "scored on": f"{examples['test']:,} examples",

@@ -70,12 +70,12 @@ class Config:
     compute: settings.Compute = settings.Compute()
 
 
-def load(config):
-    """Return the data set, with as many texts and as much of each as are learned from."""
-    data, count = datasets.load_texts(**vars(config.data)), config.texts.examples_per_class
+def load(config, data=None):
+    """Return the data set, with as many texts and as much of each as are learned from; of `data`, if it was loaded."""
+    data, count = data or datasets.load_texts(**vars(config.data)), config.texts.examples_per_class
     splits = {name: getattr(data, name).beginnings(config.texts.characters) for name in ("train", "validation", "test")}
     data = dataclasses.replace(data, **splits)
-    if not count:
+    if not count or not len(data.train):
         return data
     # Few labelled texts leave none to validate on: the best epoch is that of the smallest error on themselves.
     train = data.train.per_class(count, config.compute.seed)
@@ -249,7 +249,7 @@ def evaluate(folder, config):
 
     The linear model learned from the same texts.
     """
-    data = load(config)
+    data = load(config, text_classification.load_to_score(folder, config))
     return text_classification.evaluate(folder, data.train, data.test, data)
 
 
@@ -262,7 +262,7 @@ def explain(folder, config, figures, texts=()):
     Raises:
         UserError: If a text is empty.
     """
-    texts = list(texts) or _test_texts(config, of_each_class=4)
+    texts = list(texts) or _test_texts(folder, config, of_each_class=4)
     labels, titles = text_classification.predict(folder, texts)
     network = export.load_model(folder)
     tokens = _read_tokens(config.fine_tuning.weights, network)
@@ -278,8 +278,8 @@ def explain(folder, config, figures, texts=()):
     evaluation.save_characters(rows, titles, strengths, "gradient norm", figures / "characters.png")
 
 
-def _test_texts(config, of_each_class):
-    test = datasets.load_texts(**vars(config.data)).test
+def _test_texts(folder, config, of_each_class):
+    test = text_classification.load_to_score(folder, config).test
     return list(test.per_class(of_each_class, seed=0).texts)
 
 

@@ -1,7 +1,13 @@
 """What the recipes that classify share, beside the steps of a training."""
 
-from keras_refs import evaluation
+from keras_refs import evaluation, export
 from keras_refs.errors import UserError
+
+
+def class_names_of(folder):
+    """Return the tuple of class names on the model card of an export, `None` while it has no card yet."""
+    card = export.read_model_card(folder)
+    return tuple(card["test"]["per_class"]) if card else None
 
 
 def score(labels, probabilities, class_names, dataset):

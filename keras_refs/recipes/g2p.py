@@ -48,7 +48,7 @@ def train_and_evaluate(
     import keras
 
     run = training.Run("g2p", config, workdir, export_dir, resume, family="wide_recurrent")
-    data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=without_stress)
+    data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=_simplify(config))
     pairs, batch_size = data.token_pairs(data.train), config.training.batch_size
     steps = run.steps_per_epoch(len(pairs[0]))
     prepare = functools.partial(datasets.teacher_forcing, num_target_symbols=data.target_symbols.size)
@@ -88,10 +88,14 @@ def without_stress(phonemes):
     return re.sub(r"\d", "", phonemes)
 
 
+def _simplify(config):
+    """Return what to make of a transcription. In a user's own data a digit may be part of a symbol."""
+    return without_stress if config.data.data is None else None
+
+
 def evaluate(folder, config):
     """Return the error rates of an export on the test split, without reading the others."""
-    data = config.data
-    test = datasets.load_transcription_split(data.dataset, data.data_dir, data.test_split, without_stress)
+    test = sequences.load_test(config.data, separator=" ", simplify=_simplify(config))
     return sequences.evaluate(folder, test)
 
 

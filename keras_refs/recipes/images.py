@@ -25,10 +25,17 @@ def evaluate(folder, config):
     model, data = export.SavedFunction(folder), config.data
     if "images" not in model.inputs:
         raise UserError(f"{folder} is no image classifier; its inputs are {', '.join(model.inputs)}.")
-    image_size = model.inputs["images"].shape[1] if data.image_size else 0
-    test, class_names = _test_split(data, image_size)
+    test, class_names = _load_test(folder, data, tuple(model.inputs["images"].shape[1:]))
     probabilities = model.predict(500, images=test.images)["probabilities"]
-    return classification.score(test.labels, probabilities, class_names, data.dataset)
+    return classification.score(test.labels, probabilities, class_names, data.data or data.dataset)
+
+
+def _load_test(folder, data, shape):
+    """Return the test split in the shape of an export's images, a `datasets.Split`, and the class names."""
+    image_size, class_names = shape[0] if data.image_size else 0, classification.class_names_of(folder)
+    return datasets.load_image_split(
+        data.dataset, data.data_dir, data.test_split, image_size, data.stream, data.data, shape, class_names
+    )
 
 
 def save_attributions(folder, config, maps, path):
@@ -41,9 +48,7 @@ def save_attributions(folder, config, maps, path):
     import tensorflow as tf
 
     network, data = export.load_model(folder), config.data
-    test, class_names = datasets.load_image_split(
-        data.dataset, data.data_dir, data.test_split, data.image_size, data.stream
-    )
+    test, class_names = _load_test(folder, data, network.input_shape[1:])
     evaluation.remove_final_activation(network)
     labels, first = (values[:10] for values in np.unique(test.labels, return_index=True))
     images = test.images[first]
@@ -54,7 +59,3 @@ def save_attributions(folder, config, maps, path):
         for index, probability, label in zip(predicted, probabilities.max(axis=1), labels, strict=True)
     ]
     evaluation.save_maps(images, titles, maps(network, images, predicted), path)
-
-
-def _test_split(data, image_size):
-    return datasets.load_image_split(data.dataset, data.data_dir, data.test_split, image_size, data.stream)

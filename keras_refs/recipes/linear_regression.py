@@ -27,7 +27,7 @@ class Config:
 
     data: tables.TableData = tables.TableData(dataset="diabetes")
     penalties: tables.Penalties = tables.Penalties()
-    training: tables.TableTraining = tables.TableTraining(batch_size=442, learning_rate=0.05, average_epochs=0.0)
+    training: tables.TableTraining = tables.TableTraining(learning_rate=0.05, average_epochs=0.0)
     compute: settings.Compute = settings.Compute(precision="float32")
 
 
@@ -44,8 +44,9 @@ def train_and_evaluate(
     Arguments and result are those of every recipe, see `keras_refs.recipes`.
     """
     run = training.Run("linear_regression", config, workdir, export_dir, resume, family="dense")
-    data = datasets.load_table(config.data.dataset, config.data.data_dir)
-    features, targets, batch_size = data.rows.features, data.rows.targets, config.training.batch_size
+    data = datasets.load_table(**vars(config.data))
+    features, targets = data.rows.features, data.rows.targets
+    batch_size = config.training.batch_size or len(data.rows)
     steps = run.steps_per_epoch(len(data.rows)) * config.training.passes_per_epoch
     feature_scaler, target_scaler = datasets.fit_scaler(features), datasets.fit_scaler(targets)
     standardized = datasets.standardize(features, feature_scaler), datasets.standardize(targets, target_scaler)
@@ -56,7 +57,12 @@ def train_and_evaluate(
         # Adam with linear warm-up and cosine decay.
         optimizer = optimizer or training.adam(config.training, steps)
         model.compile(optimizer, loss or "mean_squared_error", **run.compile_options(steps))
-    validation = datasets.ordered_batches(standardized, batch_size=len(data.rows))
+    held_out = data.validation
+    arrays = (
+        datasets.standardize(held_out.features, feature_scaler),
+        datasets.standardize(held_out.targets, target_scaler),
+    )
+    validation = datasets.ordered_batches(arrays, batch_size=len(held_out))
     # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
 
@@ -72,26 +78,30 @@ def train_and_evaluate(
         returned = "It returns `prediction`, float32 `[batch, 1]`, in the units of the data's target."
         signatures = tables.write_export(folder, network, predict, data, returned)
         scores = evaluate(folder, config)
-        predictions = export.SavedFunction(folder).predict(features=features)["prediction"]
+        predictions = export.SavedFunction(folder).predict(features=data.test.features)["prediction"]
         evaluation.save_learning_curves(history, run.figures / "learning_curves.png", {"loss": "mean squared error"})
-        evaluation.save_predictions(targets, predictions, run.figures / "predictions.png")
-        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": SCORED_ON}
+        evaluation.save_predictions(data.test.targets, predictions, run.figures / "predictions.png")
+        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": data.scored_on}
+        card["columns"] = list(data.feature_names)
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
 def evaluate(folder, config):
-    """Return the regression metrics of an export on all rows, beside those of the mean and of least squares there."""
+    """Return the regression metrics of an export on the test split, beside the mean and least squares of the rows."""
     from sklearn.linear_model import LinearRegression
 
-    rows = datasets.load_table(config.data.dataset, config.data.data_dir).rows
-    predictions = export.SavedFunction(folder).predict(features=rows.features)["prediction"]
-    # What the network sees, in the precision that the closed form needs.
-    features = datasets.standardize(rows.features, datasets.fit_scaler(rows.features)).astype("float64")
-    references = {
-        "mean": np.full_like(rows.targets, rows.targets.mean()),
-        "least squares": LinearRegression().fit(features, rows.targets).predict(features),
-    }
-    return evaluation.regression_metrics(rows.targets, predictions, references)
+    data = tables.load_to_score(folder, config)
+    rows, test, references = data.rows, data.test, {}
+    predictions = export.SavedFunction(folder).predict(features=test.features)["prediction"]
+    if len(rows):
+        scaler = datasets.fit_scaler(rows.features)
+        # What the network sees, in the precision that the closed form needs.
+        features, of_test = (datasets.standardize(part.features, scaler).astype("float64") for part in (rows, test))
+        references = {
+            "mean": np.full_like(test.targets, rows.targets.mean()),
+            "least squares": LinearRegression().fit(features, rows.targets).predict(of_test),
+        }
+    return evaluation.regression_metrics(test.targets, predictions, references)
 
 
 def format_scores(scores):
@@ -101,7 +111,7 @@ def format_scores(scores):
 
 def explain(folder, config, figures):
     """Draw the weights, in the units of the target."""
-    data = datasets.load_table(config.data.dataset, config.data.data_dir)
+    data = datasets.load_table(**vars(config.data))
     weights = export.load_model(folder).layers[-1].kernel.numpy()[:, 0] * datasets.fit_scaler(data.rows.targets).scale_
     label = "change of the prediction per standard deviation of the feature"
     evaluation.save_coefficients(data.feature_names, {"prediction": weights}, label, figures / "coefficients.png")

@@ -37,7 +37,7 @@ class Config:
     data: tables.TableData = tables.TableData(dataset="breast_cancer")
     cross_validation: CrossValidation = CrossValidation()
     penalties: tables.Penalties = tables.Penalties(l2=1e-3)
-    training: tables.TableTraining = tables.TableTraining(batch_size=569, learning_rate=0.05, average_epochs=0.0)
+    training: tables.TableTraining = tables.TableTraining(learning_rate=0.05, average_epochs=0.0)
     compute: settings.Compute = settings.Compute(precision="float32")
 
 
@@ -57,15 +57,15 @@ def train_and_evaluate(
     optimizer and loss, but without the callbacks.
     """
     run = training.Run("logistic_regression", config, workdir, export_dir, resume, family="dense")
-    data = datasets.load_table(config.data.dataset, config.data.data_dir, with_classes=True)
-    rows, class_names = data.rows, data.class_names
+    data = datasets.load_table(**vars(config.data), with_classes=True)
+    rows, test, class_names = data.rows, data.test, data.class_names
     steps = run.steps_per_epoch(len(rows)) * config.training.passes_per_epoch
     # Before the training, as it may refuse the settings.
     folds = stratified_folds(rows, config)
     scaler = datasets.fit_scaler(rows.features)
     standardized = datasets.standardize(rows.features, scaler), rows.targets
     loss = loss or ("binary_crossentropy" if len(class_names) == 2 else "sparse_categorical_crossentropy")
-    batch_size, seed = config.training.batch_size, config.compute.seed
+    batch_size, seed = config.training.batch_size or len(rows), config.compute.seed
     batches = functools.partial(datasets.shuffled_batches, standardized, batch_size, seed)
 
     def compiled_model():
@@ -77,7 +77,9 @@ def train_and_evaluate(
         return model
 
     model = compiled_model()
-    validation = datasets.ordered_batches(standardized, batch_size=len(rows))
+    held_out = data.validation
+    arrays = datasets.standardize(held_out.features, scaler), held_out.targets
+    validation = datasets.ordered_batches(arrays, batch_size=len(held_out))
     # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
     history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
 
@@ -100,16 +102,17 @@ def train_and_evaluate(
             f"`[batch, {len(class_names)}]`).\n\nClasses: {', '.join(class_names)}."
         )
         signatures = tables.write_export(folder, network, classify, data, returned)
-        probabilities = export.SavedFunction(folder).predict(features=rows.features)["probabilities"]
-        scores = evaluation.classification_metrics(rows.labels, probabilities, class_names)
+        probabilities = export.SavedFunction(folder).predict(features=test.features)["probabilities"]
+        scores = evaluation.classification_metrics(test.labels, probabilities, class_names)
         evaluation.save_learning_curves(history, run.figures / "learning_curves.png")
         # Those of unseen rows, if there are any, say more than those in sample.
         confusion = (cross_validation or scores)["confusion_matrix"]
         evaluation.save_confusion_matrix(confusion, class_names, run.figures / "confusion_matrix.png")
         if len(class_names) == 2:
-            second = (unseen if folds else probabilities)[:, 1]
-            evaluation.save_roc_curve(rows.labels, second, run.figures / "roc_curve.png")
-        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": SCORED_ON}
+            labels, second = (rows.labels, unseen[:, 1]) if folds else (test.labels, probabilities[:, 1])
+            evaluation.save_roc_curve(labels, second, run.figures / "roc_curve.png")
+        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": data.scored_on}
+        card["columns"] = list(data.feature_names)
         return run.finish(folder, network, history, data, scores, format_scores, card, cross_validation)
 
 
@@ -147,7 +150,7 @@ def cross_validate(config, data, folds, steps_per_epoch, compiled_model):
         # The held-out rows must not contribute to the scale either.
         scaler = datasets.fit_scaler(fold.features)
         arrays = datasets.standardize(fold.features, scaler), fold.targets
-        batch_size = min(config.training.batch_size, len(fold))
+        batch_size = min(config.training.batch_size or len(fold), len(fold))
         model = compiled_model()
         batches = datasets.shuffled_batches(arrays, batch_size, seed, 0, config.training.epochs * steps_per_epoch)
         model.fit(batches, shuffle=False, verbose=0)
@@ -172,10 +175,10 @@ def _copy(optimizer):
 
 
 def evaluate(folder, config):
-    """Return the classification metrics of an export on all rows."""
-    data = datasets.load_table(config.data.dataset, config.data.data_dir, with_classes=True)
-    probabilities = export.SavedFunction(folder).predict(features=data.rows.features)["probabilities"]
-    return classification.score(data.rows.labels, probabilities, data.class_names, data.name)
+    """Return the classification metrics of an export on the test split, of a TFDS set all rows."""
+    data = tables.load_to_score(folder, config, with_classes=True)
+    probabilities = export.SavedFunction(folder).predict(features=data.test.features)["probabilities"]
+    return classification.score(data.test.labels, probabilities, data.class_names, data.name)
 
 
 def format_scores(scores):
@@ -185,7 +188,7 @@ def format_scores(scores):
 
 def explain(folder, config, figures):
     """Draw the weights of every class; of two classes, those of the second."""
-    data = datasets.load_table(config.data.dataset, config.data.data_dir, with_classes=True)
+    data = datasets.load_table(**vars(config.data), with_classes=True)
     weights = export.load_model(folder).layers[-1].kernel.numpy().T
     # Of several classes, the log-odds of one depend on the weights of the others, too.
     changed = "log-odds" if len(weights) == 1 else "logit"

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from keras_refs import evaluation, export, models, settings
+from keras_refs import datasets, evaluation, export, models, settings
 from keras_refs.errors import UserError
 
 
@@ -53,6 +53,12 @@ def build(config, data, for_export=False):
         use_cudnn=False if for_export else "auto",
         **vars(config.network),
     )
+
+
+def load_test(data, **options):
+    """Return the `datasets.Transcriptions` of the test split of a `settings.TranscriptionData`."""
+    columns = {"data": data.data, "source": data.source, "target": data.target}
+    return datasets.load_transcription_split(data.dataset, data.data_dir, data.test_split, **columns, **options)
 
 
 def score(folder, test, history, figures, label, shown):

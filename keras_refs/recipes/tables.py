@@ -2,8 +2,9 @@
 
 import dataclasses
 
-from keras_refs import export
-from keras_refs.settings import Count, Data, NotNegative, Settings, Training
+from keras_refs import datasets, export
+from keras_refs.recipes import classification
+from keras_refs.settings import Count, CountOrZero, Data, NotNegative, Settings, Training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,8 @@ class TableTraining(Training):
     """Epochs of --passes-per-epoch passes over the rows; each ends with a validation and a checkpoint."""
     passes_per_epoch: Count = 200
     """Passes over the rows in an epoch."""
+    batch_size: CountOrZero = 0
+    """Rows per training step; 0 takes all of them, so that the gradient is exact."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,18 @@ class Penalties(Settings):
     """Factor of the L1 penalty, on the sum of the absolute weights."""
     l2: NotNegative = 0.0
     """Factor of the L2 penalty, on the sum of the squared weights."""
+
+
+def load_to_score(folder, config, with_classes=False):
+    """Return the `datasets.TableDataset` to score an export on: of a file, the columns and classes that the model has.
+
+    A file may then have a test split alone.
+    """
+    options, card = dict(vars(config.data)), export.read_model_card(folder)
+    if card and config.data.data is not None:
+        options["inputs"] = tuple(card["columns"])
+        options["class_names"] = classification.class_names_of(folder) if with_classes else None
+    return datasets.load_table(**options, with_classes=with_classes, needed=("test",))
 
 
 def write_export(folder, network, predict, data, outputs):

@@ -32,22 +32,31 @@ def load_pieces(config, choose_tokens):
     )
 
 
+def load_to_score(folder, config):
+    """Return the `datasets.TextDataset` to score an export on; of a file, which may have a test split alone."""
+    class_names = classification.class_names_of(folder)
+    return datasets.load_texts(**vars(config.data), class_names=class_names, needed=("test",))
+
+
 def evaluate_pieces(folder, config):
     """Return the classification metrics of an export, beside the accuracy of a linear model, both on pieces of texts.
 
     The linear model is fitted to pieces of the training split; the scores are of those of the test split.
     """
-    data, length = datasets.load_texts(**vars(config.data)), config.tokens.length
+    data, length = load_to_score(folder, config), config.tokens.length
     return evaluate(folder, data.train.pieces(length), data.test.pieces(length), data)
 
 
 def evaluate(folder, train, test, data):
     """Return the classification metrics of an export for the texts `test` of a data set.
 
-    Beside them stands the accuracy of a linear model on character n-grams that is fitted to the texts `train`.
+    Beside them stands the accuracy of a linear model on character n-grams that is fitted to the texts `train`, if there
+    are any.
     """
     probabilities = export.SavedFunction(folder).predict(texts=test.texts)["probabilities"]
     scores = classification.score(test.labels, probabilities, data.class_names, data.name)
+    if not len(train):
+        return {**scores, "references": {}}
     linear = evaluation.fit_ngram_classifier(train.texts, train.labels).predict(test.texts)
     return {**scores, "references": {"character n-grams, linear": {"accuracy": float((linear == test.labels).mean())}}}
 
@@ -124,7 +133,7 @@ def explain(folder, config, path, texts, attributions, label):
     Raises:
         UserError: If a text is empty.
     """
-    texts = [text[: config.tokens.length] for text in texts or _test_pieces(config, classes=8)]
+    texts = [text[: config.tokens.length] for text in texts or _test_pieces(folder, config, classes=8)]
     labels, titles = predict(folder, texts)
     evaluation.save_characters(texts, titles, attributions(texts, labels), label, path)
 
@@ -142,9 +151,9 @@ def predict(folder, texts):
     return outputs["label"], [f"{class_name.decode()} {probability:.0%}" for class_name, probability in predictions]
 
 
-def _test_pieces(config, classes):
+def _test_pieces(folder, config, classes):
     """Return the first piece of the test split of some classes, from the first to the last of those that are in it."""
-    test = datasets.load_texts(**vars(config.data)).test.pieces(config.tokens.length)
+    test = load_to_score(folder, config).test.pieces(config.tokens.length)
     _, first = np.unique(test.labels, return_index=True)
     chosen = np.unique(np.linspace(0, len(first) - 1, classes).round().astype(int))
     return [test.texts[index] for index in first[chosen]]

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from keras_refs import export, settings, storage
+from keras_refs.datasets import files
 from keras_refs.errors import UserError
 from keras_refs.training import compute, loop
 from keras_refs.training.checkpoints import Checkpoints, History
@@ -18,8 +19,8 @@ from keras_refs.training.checkpoints import Checkpoints, History
 class Run:
     """A training run in its own directory, in which nothing is written before `fit`.
 
-    It holds `config.json` (settings and what they ran on), `checkpoints/`, `logs/` (for TensorBoard), and at the end
-    `metrics.json` and `figures/`.
+    It holds `config.json` (settings, what they ran on, and the checksum of a user's file), `checkpoints/`, `logs/` (for
+    TensorBoard), and at the end `metrics.json` and `figures/`.
 
     Args:
         name: Name of the recipe, and of the folder of its exports.
@@ -66,7 +67,7 @@ class Run:
         Raises:
             UserError: If there are fewer examples than a batch has.
         """
-        batch_size = self._config.training.batch_size
+        batch_size = self._config.training.batch_size or examples
         if batch_size > examples:
             raise UserError(
                 f"--batch-size must be at most {examples}, the number of training examples. Received: {batch_size}"
@@ -121,6 +122,7 @@ class Run:
             network: The exported network.
             history: What `fit` returned.
             data: The data set: `train`, `validation` and `test`, which have lengths, `name`, `homepage` and `citation`.
+                Of a user's file the checksum goes onto the card, and no summary and limits of other data.
             scores: Of the export, plain numbers by name.
             format_scores: Function that returns scores as text; the last line is the one that counts.
             card: `summary` (its first line), `signatures` and `limits` (Markdown), `scored_on`, any other plain values.
@@ -143,16 +145,20 @@ class Run:
         facts = {
             "name": self._name,
             "date": datetime.now(UTC).date().isoformat(),
-            "settings": settings.flatten(self._config),
+            "settings": self._settings_on_card(),
             "ran_on": self._ran_on,
             "epochs": len(history.epochs),
             **{key: metrics[key] for key in ("best_epoch", "parameters", "seconds", "test", "cross_validation")},
             "dataset": {"name": data.name, "homepage": data.homepage, "citation": data.citation, "examples": splits},
         }
+        facts["dataset"] |= self._file
         texts = {f"Scores {card['scored_on']}": format_scores(scores)}
         if cross_validation:
             texts["Scores in cross-validation"] = format_scores(cross_validation)
-        export.write_model_card(folder, {**facts, **card, "summary": card["summary"].splitlines()[0]}, texts)
+        card = {**card, "summary": card["summary"].splitlines()[0]}
+        if self._file:
+            card |= _of_file(self._name, data)
+        export.write_model_card(folder, {**facts, **card}, texts)
         metrics["export"] = str(export.publish(folder))
         # Marks the run as finished.
         storage.write_json(self._workdir / "metrics.json", metrics)
@@ -163,10 +169,35 @@ class Run:
         path = self._workdir / "config.json"
         if not path.exists():
             content = {"recipe": self._name, **settings.flatten(self._config)}
-            storage.write_json(path, {"settings": content, "ran_on": self._ran_on})
+            storage.write_json(path, {"settings": content, "ran_on": self._ran_on, **_file_of(self._config)})
         for folder in ("checkpoints", "logs", "figures"):
             (self._workdir / folder).mkdir(exist_ok=True)
-        self._ran_on = json.loads(path.read_text(encoding="utf-8"))["ran_on"]
+        recorded = json.loads(path.read_text(encoding="utf-8"))
+        self._ran_on, self._file = recorded["ran_on"], recorded.get("file", {})
+
+    def _settings_on_card(self):
+        """Return the settings by name; of a user's file no folder, as nobody else has it, and no TFDS data set."""
+        values = settings.flatten(self._config)
+        if not self._file:
+            return values
+        return {name: value for name, value in values.items() if name != "dataset"} | {"data": self._file["name"]}
+
+
+def _file_of(config):
+    """Return what is recorded of the user's file that a run is trained on; nothing if there is none."""
+    path = settings.flatten(config).get("data")
+    return {"file": files.describe(path)} if path is not None else {}
+
+
+def _of_file(name, data):
+    """Return what a model card says of a user's data, where a recipe speaks of those it was written for."""
+    return {
+        "summary": f"The model that the recipe {name} of keras_refs trained on {data.name}.",
+        "limits": (
+            f"Nothing was measured but the scores above, on {data.name}. Other data than those lie outside what was "
+            "measured, and\nthe model predicts something for them, too."
+        ),
+    }
 
 
 def finished(workdir):
@@ -187,7 +218,8 @@ def check_workdir(workdir, name, config, resume):
             raise UserError(f"--workdir {workdir} is not empty and holds no run. Choose a new folder or an empty one.")
         return
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        recorded = json.loads(path.read_text(encoding="utf-8"))
+        earlier = recorded["settings"]
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not the record of a run. Choose another --workdir.") from error
     # Through JSON, as the other side went: tuples are lists there.
@@ -201,6 +233,11 @@ def check_workdir(workdir, name, config, resume):
         raise UserError(
             f"--workdir {workdir} holds a run with other settings: {'; '.join(different)}. "
             "Use the same settings with --resume, or another --workdir."
+        )
+    if "file" in recorded and recorded["file"]["sha256"] != _file_of(config)["file"]["sha256"]:
+        raise UserError(
+            f"--workdir {workdir} holds a run on other data: {recorded['file']['name']} has another content than when "
+            "the run began. Train on it in another --workdir."
         )
     if not resume:
         raise UserError(

@@ -68,7 +68,7 @@ def test_nothing_is_written_before_the_fit(tmp_path):
         run.steps_per_epoch(4)
     with pytest.raises(UserError, match="units"), run.scope():
         keras.layers.Dense(-1)
-    assert list((tmp_path / "run").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     new_run(tmp_path)
 
 
@@ -124,4 +124,4 @@ def test_room_for_the_checkpoints_is_found_before_the_work(tmp_path, monkeypatch
     # Four checkpoints of three weights and their moments take more than the 100 bytes that are left.
     with pytest.raises(UserError, match="--workdir .* needs 100 MB of free disk space; 100 MB are left there."):
         fit(run)
-    assert list((tmp_path / "run").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []

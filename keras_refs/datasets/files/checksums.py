@@ -18,7 +18,7 @@ def checksum(path):
 
 
 def describe(path):
-    """Return what a model card says of a file or a folder: `name`, without its folder, `sha256`, `bytes` and `files`."""
+    """Return what a model card says of a file or folder: its `name`, `sha256`, `bytes`, and number of `files`."""
     path = Path(path).resolve()
     files = files_in(path) if path.is_dir() else [path]
     size = sum(file.stat().st_size for file in files)

@@ -1,0 +1,141 @@
+"""Examples from tables: texts and their classes, rows of numbers, and strings with their transcriptions.
+
+Each function returns the examples of every split, in the order of `SPLITS`, and prints how many they are. Their common
+arguments are `path`, a table or a folder of tables as `read_tables` takes it; the names of columns, `None` to find
+them; `class_names`, of the model that is to be scored, `None` for those of the training split; and `needed`, the names
+of the splits that must not be empty. They raise `UserError` if a table cannot be read, a column cannot be found, a
+value is missing, a split is empty or has a class that the training split or the model has not, or there is one class.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from keras_refs.datasets.files.classes import number_classes
+from keras_refs.datasets.files.reading import numbers, require_column, strings
+from keras_refs.datasets.files.splits import COLUMN, SPLITS, assign_splits, place_in, read_tables
+from keras_refs.errors import UserError
+
+
+def read_texts(path, text=None, label=None, class_names=None, needed=SPLITS):
+    """Read a column of texts and a column of their classes, which have these names, or are the only two.
+
+    Returns:
+        The tuple of class names, and for each split a tuple of texts and an int64 array of labels.
+    """
+    tables, codes = read_tables(path)
+    text, label = _text_and_label(path, tables, text, label)
+    print(f"{Path(path).name}: column {text!r} has the texts, column {label!r} their classes.")
+    texts, labels = (_concatenated(tables, name, strings) for name in (text, label))
+    codes = assign_splits(path, codes, texts.__getitem__, lambda row: place_in(tables, row, text), needed=needed)
+    class_names, labels = number_classes(path, labels, codes, lambda row: place_in(tables, row, label), class_names)
+    return class_names, [(tuple(texts[row] for row in rows), labels[rows]) for rows in _rows_by_split(codes)]
+
+
+def read_numbers(path, target=None, inputs=(), with_classes=False, class_names=None, needed=SPLITS):
+    """Read columns of numbers and a column to predict: of numbers or, `with_classes`, of classes.
+
+    `target` is the column's name, by default target; `inputs` are those of the columns to predict from, by default all
+    others.
+
+    Returns:
+        The tuples of the inputs' and the classes' names, and for each split float32 features `(rows, inputs)` and
+        float32 targets `(rows, 1)`, which are the numbers of classes for classes.
+    """
+    target = target or "target"
+    tables, codes = read_tables(path, text=(target,) if with_classes else ())
+    for name, option in ((target, "--target"), *((name, "--inputs") for name in inputs)):
+        require_column(tables[0], name, option)
+    inputs = inputs or tuple(name for name in tables[0].column_names if name not in (target, COLUMN))
+    if not inputs:
+        raise UserError(f"{path} has no column beside {target!r} to predict it from.")
+    features = np.stack([np.array(_concatenated(tables, name, _input)) for name in inputs], axis=1)
+    targets = _concatenated(tables, target, strings if with_classes else numbers)
+
+    def key(row):
+        # A sum with 0 has no negative zero.
+        return (features[row] + 0.0).astype("<f8").tobytes().hex() + str(targets[row])
+
+    codes = assign_splits(path, codes, key, lambda row: place_in(tables, row), needed=needed)
+    if with_classes:
+        class_names, targets = number_classes(
+            path, targets, codes, lambda row: place_in(tables, row, target), class_names
+        )
+    features, targets = features.astype("float32"), np.array(targets, "float32")[:, np.newaxis]
+    return inputs, class_names or (), [(features[rows], targets[rows]) for rows in _rows_by_split(codes)]
+
+
+def read_pairs(path, source=None, target=None, separator="", needed=SPLITS):
+    """Read a column of strings and a column of their transcriptions, by default the first and the second.
+
+    Several rows with one string have all its transcriptions, the most usual first. `separator` separates the symbols
+    of a transcription, if it is not empty.
+
+    Returns:
+        For each split a dictionary from strings to the lists of their transcriptions, in the order of the rows.
+    """
+    tables, codes = read_tables(path)
+    names = [name for name in tables[0].column_names if name != COLUMN]
+    if len(names) < 2:
+        raise UserError(f"{path} must have two columns, of strings and of their transcriptions. Received: {names[0]}")
+    source = require_column(tables[0], source or names[0], "--source")
+    target = require_column(tables[0], target or next(name for name in names if name != source), "--target")
+    print(f"{Path(path).name}: column {source!r} is transcribed to column {target!r}.")
+    sources, targets = (_concatenated(tables, name, strings) for name in (source, target))
+    if separator and not any(separator in value for value in targets):
+        raise UserError(
+            f"{place_in(tables, 0, target)}: the symbols of a transcription must be separated by {separator!r}, as in "
+            f"{separator.join('ABC')!r}. Received: {targets[0]!r}"
+        )
+    codes = assign_splits(path, codes, sources.__getitem__, lambda row: place_in(tables, row, source), needed=needed)
+    splits = []
+    for rows in _rows_by_split(codes):
+        pairs = {}
+        for row in rows:
+            pairs.setdefault(sources[row], []).append(targets[row])
+        splits.append(pairs)
+    return splits
+
+
+def _rows_by_split(codes):
+    return [np.flatnonzero(codes == split) for split in range(len(SPLITS))]
+
+
+def _concatenated(tables, name, read):
+    """Return what `read`, `strings` or `numbers`, makes of a column, of one table after the other."""
+    values = [read(table, name) for table in tables]
+    return np.concatenate(values) if isinstance(values[0], np.ndarray) else [one for part in values for one in part]
+
+
+def _input(table, name):
+    try:
+        return numbers(table, name)
+    except UserError as error:
+        raise UserError(f"{error} Name the columns to predict from with --inputs to leave others out.") from error
+
+
+def _text_and_label(path, tables, text, label):
+    names = [name for name in tables[0].column_names if name != COLUMN]
+    text, label = (
+        require_column(tables[0], chosen, f"--{usual}") if chosen else _called(usual, names)
+        for chosen, usual in ((text, "text"), (label, "label"))
+    )
+    others = [name for name in names if name not in (text, label)]
+    if not text and not label and len(others) == 2:
+        columns = [pa.chunked_array([chunk for table in tables for chunk in table[name].chunks]) for name in others]
+        different = [pc.count_distinct(column).as_py() for column in columns]
+        # Few classes have many texts.
+        if different[0] != different[1]:
+            return others if different[0] > different[1] else others[::-1]
+    elif len(others) == 1:
+        text, label = text or others[0], label or others[0]
+    if text and label and text != label:
+        return text, label
+    missing = "text" if not text else "label"
+    raise UserError(f"Name with --{missing} the column of {path} that has the {missing}: {', '.join(names)}.")
+
+
+def _called(usual, names):
+    return next((name for name in names if name.lower() == usual), None)
