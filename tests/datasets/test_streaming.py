@@ -1,11 +1,13 @@
 """Images on disk are the same as in memory, whichever way they are asked for."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from keras_refs import datasets
+from keras_refs import datasets, export, settings
 from keras_refs.errors import UserError
+from keras_refs.recipes import conv_classifier
 from tests.conftest import prepare
 
 FEATURES = {"image": tfds.features.Image(shape=(6, 5, 3)), "label": tfds.features.ClassLabel(num_classes=3)}
@@ -71,3 +73,24 @@ def test_a_file_that_is_cut_off_gets_a_sentence(folder, tmp_path):
     file.write_bytes(file.read_bytes()[:-7])
     with pytest.raises(UserError, match=r"train.tfrecord.* is cut off: the record at byte \d+ has no end"):
         load(tmp_path, "on")
+
+
+def test_a_run_resumed_from_disk_ends_as_an_unbroken_one_in_memory(digits_data_dir, tmp_path):
+    small = {"filters": (4,), "hidden_units": 8, "epochs": 2, "batch_size": 100, "deterministic": True}
+
+    def train(stream, resume=False, callbacks=()):
+        data = {"dataset": "digits", "data_dir": str(digits_data_dir), "stream": stream}
+        config = settings.override(conv_classifier.Config(), **data, **small)
+        folders = tmp_path / stream / "run", tmp_path / stream / "models"
+        metrics = conv_classifier.train_and_evaluate(config, *folders, resume, callbacks=callbacks)
+        return export.load_model(metrics["export"]).get_weights()
+
+    def stop(epoch, logs):
+        # In the second epoch, after the first one's checkpoint.
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train("on", callbacks=[keras.callbacks.LambdaCallback(on_epoch_begin=stop)])
+    for expected, actual in zip(train("off"), train("on", resume=True), strict=True):
+        np.testing.assert_array_equal(actual, expected)
