@@ -32,12 +32,13 @@ class Texts(Examples):
     def pieces(self, length):
         """Return these texts cut between words into pieces of at most `length` characters, to score on.
 
-        A word longer than that is a piece of its own; a last piece shorter than half of `length` is left out.
+        A word longer than that is a piece of its own; a last piece shorter than half of `length` is left out, unless it
+        is the only one.
         """
 
         def cut(text):
             lines = textwrap.wrap(text, length, break_long_words=False, break_on_hyphens=False)
-            return lines[:-1] if lines and len(lines[-1]) < length / 2 else lines
+            return lines[:-1] if len(lines) > 1 and len(lines[-1]) < length / 2 else lines
 
         return self._cut(cut)
 

@@ -22,11 +22,11 @@ def number_classes(path, labels, codes, place_of, class_names=None):
     Raises:
         UserError: If an example has another class, or the training split has one class, or nearly as many as examples.
     """
-    name = Path(path).name
     of_model = class_names is not None
     if not of_model:
         training = {labels[index] for index in np.flatnonzero(codes == 0)}
         class_names = tuple(sorted(training, key=_number_or_name))
+        _check_number(Path(path).name, class_names, examples=int((codes == 0).sum()))
     numbers = {class_name: number for number, class_name in enumerate(class_names)}
     for index in np.flatnonzero(codes != LEFT_OUT):
         if labels[index] not in numbers:
@@ -38,14 +38,17 @@ def number_classes(path, labels, codes, place_of, class_names=None):
                 f"{where}: the class {label!r} is in the {SPLITS[codes[index]]} split and has no example in the "
                 f"training split, which has: {listed}. Add examples of it, or leave it out."
             )
+    return class_names, np.array([numbers.get(label, -1) for label in labels], np.int64)
+
+
+def _check_number(name, class_names, examples):
     if len(class_names) < 2:
         raise UserError(f"{name} must have examples of at least two classes. Received: {', '.join(class_names)}")
-    if not of_model and 2 * len(class_names) > (examples := int((codes == 0).sum())) > 10:
+    if 2 * len(class_names) > examples > 10:
         raise UserError(
-            f"{name} has {len(class_names)} classes and {examples} examples to train on, too many to learn: is the "
-            "column of the classes the right one?"
+            f"{name} has {len(class_names):,} classes and {examples:,} examples to train on, too few to learn from: is "
+            "it the right column?"
         )
-    return class_names, np.array([numbers.get(label, -1) for label in labels], np.int64)
 
 
 def _number_or_name(class_name):

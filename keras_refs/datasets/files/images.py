@@ -42,7 +42,7 @@ def find_images(path, image_size=0, shape=None, validation=5, class_names=None, 
             is empty or has a class that the training split or the model has not.
     """
     files, labels, codes = _find(Path(path))
-    digests = list(_map(checksum, files))
+    digests = _map(checksum, files)
     codes = assign_splits(path, codes, digests.__getitem__, files.__getitem__, validation=validation, needed=needed)
     class_names, labels = number_classes(path, labels, codes, files.__getitem__, class_names)
     if shape is None:
@@ -58,8 +58,11 @@ def load_images(files, shape):
         UserError: If an image cannot be read.
     """
     images = np.empty((len(files), *shape), np.uint8)
-    for index, image in enumerate(_map(lambda file: _read(file, shape), files)):
-        images[index] = image
+
+    def read(index):
+        images[index] = _read(files[index], shape)
+
+    _map(read, range(len(files)))
     return images
 
 
@@ -76,9 +79,7 @@ def _find(folder):
     layout = "SPLIT/CLASS/IMAGE" if has_splits else "CLASS/IMAGE"
     if others:
         first = others[0].relative_to(folder)
-        print(
-            f"{folder.name}: {len(others):,} files are left out, as they are no images {layout}; the first is {first}."
-        )
+        print(f"{folder.name}: files that are left out as they are no images {layout}: {len(others):,}, first {first}.")
     if not images:
         raise UserError(
             f"{folder} has no images {layout}: it must have a folder for each class, or train, validation and test "
@@ -88,17 +89,17 @@ def _find(folder):
     return images, [file.parent.name for file in images], np.array(splits, np.int8)
 
 
-def _map(function, files):
-    """Return the results for files, in their order; Pillow reads several at once."""
+def _map(function, values):
+    """Return the results for values, in their order, of several threads: reading and decoding run beside each other."""
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as threads:
-        yield from threads.map(function, files)
+        return list(threads.map(function, values))
 
 
 def _choose_shape(folder, files, image_size):
     """Return the height, width and number of channels to read images with, and print it if they differ in size."""
     headers = Counter(_map(_header, files))
     sizes = {(height, width) for height, width, _ in headers}
-    channels = 1 if all(mode in ("1", "L", "LA") for _, _, mode in headers) else 3
+    channels = 1 if all(is_grey for _, _, is_grey in headers) else 3
     if image_size:
         return image_size, image_size, channels
     if len(sizes) == 1:
@@ -114,10 +115,16 @@ def _choose_shape(folder, files, image_size):
 
 
 def _header(file):
+    """Return the height and width of an image, and whether it is grey."""
     with _opened(file) as image:
         if image.mode.startswith(("I", "F")):
             raise UserError(f"{file} has more than 8 bits per channel: save it with 8.")
-        return image.height, image.width, image.mode
+        return image.height, image.width, image.mode in ("1", "L", "LA") or _has_grey_palette(image)
+
+
+def _has_grey_palette(image):
+    colours = np.reshape(image.getpalette() or [0, 0, 1], (-1, 3))
+    return bool((colours == colours[:, :1]).all())
 
 
 def _read(file, shape):

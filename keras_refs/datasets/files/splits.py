@@ -78,7 +78,8 @@ def assign_splits(path, codes, key_of, place_of, validation=10, test=10, needed=
     _leave_out_repeated(codes, key_of, place_of)
     percent = {"validation": validation * ("validation" in made), "test": test * ("test" in made)}
     for index in np.flatnonzero((codes == UNKNOWN) | (codes == 0)) if made else ():
-        codes[index] = SPLITS.index(split_of(key_of(index), **percent))
+        # Another hash than that of the bundled data: a part of their training splits would have nothing to score.
+        codes[index] = SPLITS.index(split_of(f"file {key_of(index)}", **percent))
     counts = {split: int((codes == number).sum()) for number, split in enumerate(SPLITS)}
     name = Path(path).name
     for split in needed:
@@ -115,8 +116,8 @@ def _leave_out_repeated(codes, key_of, place_of):
     if repeated:
         codes[repeated] = LEFT_OUT
         print(
-            f"{len(repeated):,} examples are left out, because the split to score or to validate on has them, too; "
-            f"the first is {place_of(min(repeated))}."
+            "Examples that are left out because the split to score or to validate on has them, too: "
+            f"{len(repeated):,}, the first is {place_of(min(repeated))}."
         )
 
 
