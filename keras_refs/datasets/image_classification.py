@@ -151,10 +151,11 @@ def _open(name, data_dir, image_size, stream):
 def _read_files(paths, labels, shape, stream):
     """Return the `Split` of files of images."""
 
-    def load(indices):
-        return tf.numpy_function(
-            lambda rows: files.load_images([paths[row] for row in rows], shape), [indices], tf.uint8
-        )
+    def load(rows):
+        return files.load_images([paths[row] for row in rows], shape)
+
+    def load_in_graph(rows):
+        return tf.numpy_function(load, [rows], tf.uint8)
 
     return _split(StreamedImages(load_in_graph, (len(paths), *shape), np.arange(len(paths))), labels, stream)
 
