@@ -112,6 +112,8 @@ class ImageData(SplitData):
     """Fraction of the training split that is held out to choose the best epoch."""
     image_size: CountOrZero = 0
     """Height and width to resize to, in pixels; 0 keeps the data set's size."""
+    stream: Literal["auto", "on", "off"] = "auto"
+    """Leave images on disk until they are needed; auto does so where they would take an eighth of the memory."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dates": ["date_formats", "generate_dates"],
         "calendars": ["Calendar", "load_calendar"],
         "linear_forecasts": ["WindowInputs", "one_in"],
-        "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
+        "pipelines": ["Dataset", "is_on_disk", "ordered_batches", "shuffled_batches"],
         "series": [
             "SeriesDataset",
             "Windows",
@@ -57,6 +57,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "without_padding",
         ],
         "iso8601": ["iso_times"],
+        "streaming": ["StreamedImages"],
         "times": ["is_date", "parse_times"],
         "tables": ["Table", "TableDataset", "fit_scaler", "load_table", "standardize", "unstandardize"],
         "wordpiece": ["WordPiece"],

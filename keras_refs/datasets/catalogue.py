@@ -87,24 +87,50 @@ def wrong_kind(builder, complaint):
     return UserError(f"The data set {builder.name!r} {complaint}. It has: {listed}.")
 
 
+def split_files(builder, split):
+    """Return which records of which files are in a split of a TFDS builder, its `SplitInfo.file_instructions`.
+
+    Raises:
+        UserError: If there is no such split.
+    """
+    try:
+        files = builder.info.splits[split].file_instructions
+    except ValueError:
+        files = []
+    if not files:
+        has = ", ".join(builder.info.splits)
+        raise UserError(
+            f"The data set {builder.name!r} has no examples in {split!r}; its splits are: {has}. "
+            "A slice of one of these, such as 'train[80%:]', can stand for a missing test split."
+        )
+    return files
+
+
 def open_split(builder, split):
     """Return a split of a TFDS builder as a `tf.data.Dataset`, in the order of its examples.
 
     Raises:
         UserError: If there is no such split.
     """
+    import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    try:
-        if builder.info.file_format is tfds.core.FileFormat.PARQUET:
-            return _read_parquet(builder, split)
-        return builder.as_dataset(split=split)
-    except ValueError as error:
-        has = ", ".join(builder.info.splits)
-        raise UserError(
-            f"The data set {builder.name!r} has no examples in {split!r}; its splits are: {has}. "
-            "A slice of one of these, such as 'train[80%:]', can stand for a missing test split."
-        ) from error
+    files = split_files(builder, split)
+    if builder.info.file_format is tfds.core.FileFormat.PARQUET:
+        # In a sixth of the time of TFDS's loop in Python.
+        examples = tf.data.Dataset.from_tensor_slices(list(read_parquet(files)))
+        return examples.map(builder.info.features.deserialize_example, num_parallel_calls=tf.data.AUTOTUNE)
+    # One file after the other: else examples of several would be interleaved.
+    return builder.as_dataset(split=split, read_config=tfds.ReadConfig(interleave_cycle_length=1))
+
+
+def read_parquet(files):
+    """Yield the serialised examples of what `split_files` returned for a data set in Parquet files."""
+    import pyarrow.parquet
+
+    for part in files:
+        column = pyarrow.parquet.read_table(part.filename).column("data")
+        yield from column.slice(part.skip, None if part.take == -1 else part.take).to_pylist()
 
 
 def read_all(builder, split):
@@ -138,16 +164,3 @@ def _tfds_names():
     names |= {path.name for path in (package / "datasets").iterdir() if path.is_dir()}
     names |= {path.stem for path in (package / "image_classification").glob("*.py")}
     return {name for name in names if not name.startswith("_") and not name.endswith("_test")}
-
-
-def _read_parquet(builder, split):
-    """Return what `builder.as_dataset(split=split)` does, without TFDS's loop in Python: in a sixth of the time."""
-    import pyarrow.parquet
-    import tensorflow as tf
-
-    examples = []
-    for part in builder.info.splits[split].file_instructions:
-        column = pyarrow.parquet.read_table(part.filename).column("data")
-        examples += column.slice(part.skip, None if part.take == -1 else part.take).to_pylist()
-    decode = builder.info.features.deserialize_example
-    return tf.data.Dataset.from_tensor_slices(examples).map(decode, num_parallel_calls=tf.data.AUTOTUNE)

@@ -7,8 +7,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_refs.datasets import files
-from keras_refs.datasets.catalogue import open_builder, open_split, wrong_kind
+from keras_refs.datasets.catalogue import open_builder, wrong_kind
 from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches, without_autotune
+from keras_refs.datasets.streaming import StreamedImages, is_streamed, open_examples
 from keras_refs.errors import UserError
 
 
@@ -16,7 +17,7 @@ from keras_refs.errors import UserError
 class Split(Examples):
     """Examples of one split: `images` uint8 `(examples, height, width, channels)`, `labels` int64 `(examples,)`."""
 
-    images: np.ndarray
+    images: np.ndarray | StreamedImages
     labels: np.ndarray
 
 
@@ -33,14 +34,22 @@ class ImageDataset(Dataset):
 
 
 def load_image_classification(
-    dataset, data_dir=None, train_split="train", test_split="test", validation_fraction=0.05, image_size=0, data=None
+    dataset,
+    data_dir=None,
+    train_split="train",
+    test_split="test",
+    validation_fraction=0.05,
+    image_size=0,
+    stream="auto",
+    data=None,
 ):
     """Load an `ImageDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
     The TFDS set has an image and a class label. `validation_fraction`, in (0, 1), of the training split is held out for
     validation; which examples is fixed, so that runs with different seeds stay comparable. Images are resized to the
-    height and width `image_size`, in pixels; 0 keeps the data set's own size. `data` is a folder that
-    `files.read_images` reads, in place of the TFDS set.
+    height and width `image_size`, in pixels; 0 keeps the data set's own size. With `stream` `"on"` they stay on disk,
+    as `StreamedImages`, with `"off"` they are read into memory, `"auto"` goes by their size; batches are the same.
+    `data` is a folder that `files.find_images` reads, in place of the TFDS set.
 
     Raises:
         UserError: Also if the images of a TFDS set differ in size and no `image_size` is given, or there are too few to
@@ -48,9 +57,10 @@ def load_image_classification(
     """
     if data is not None:
         percent = max(1, round(100 * validation_fraction))
-        class_names, splits = files.read_images(data, image_size, validation=percent)
-        return ImageDataset.from_file(data, [Split(*arrays) for arrays in splits], class_names=class_names)
-    builder, read, class_names = _open(dataset, data_dir, image_size)
+        class_names, shape, splits = files.find_images(data, image_size, validation=percent)
+        splits = [_read_files(*split, shape, stream) for split in splits]
+        return ImageDataset.from_file(data, splits, class_names=class_names)
+    builder, read, class_names = _open(dataset, data_dir, image_size, stream)
     train, test = read(train_split), read(test_split)
     order = np.random.default_rng(0).permutation(len(train))
     held_out = round(len(train) * validation_fraction)
@@ -63,15 +73,18 @@ def load_image_classification(
     return ImageDataset.from_builder(dataset, builder, splits, class_names=class_names)
 
 
-def load_image_split(dataset, data_dir=None, split="test", image_size=0, data=None, shape=None, class_names=None):
+def load_image_split(
+    dataset, data_dir=None, split="test", image_size=0, stream="auto", data=None, shape=None, class_names=None
+):
     """Load one split with what `load_image_classification` takes; return a `Split` and the tuple of class names.
 
-    `data` is read with the `shape` and the `class_names` of a model, where `files.read_images` takes any.
+    `data` is read with the `shape` and the `class_names` of a model, where `files.find_images` takes any.
     """
     if data is not None:
-        class_names, splits = files.read_images(data, image_size, shape, class_names=class_names, needed=(split,))
-        return Split(*splits[files.SPLITS.index(split)]), class_names
-    _, read, class_names = _open(dataset, data_dir, image_size)
+        options = {"class_names": class_names, "needed": (split,)}
+        class_names, shape, splits = files.find_images(data, image_size, shape, **options)
+        return _read_files(*splits[files.SPLITS.index(split)], shape, stream), class_names
+    _, read, class_names = _open(dataset, data_dir, image_size, stream)
     return read(split), class_names
 
 
@@ -101,7 +114,7 @@ def evaluation_batches(split, num_classes, batch_size):
     )
 
 
-def _open(name, data_dir, image_size):
+def _open(name, data_dir, image_size, stream):
     """Return the builder, a function that reads a split, and the class names."""
     builder, (image_key, label_key) = open_builder(name, data_dir, _image_and_label)
     height, width, channels = builder.info.features[image_key].shape
@@ -110,20 +123,46 @@ def _open(name, data_dir, image_size):
     if None in (height, width):
         raise UserError(f"The images of {name!r} differ in size: say with --image-size what to resize them to.")
     shape = height, width, channels or 3
+    deserialize = builder.info.features.deserialize_example
 
-    def example(features):
-        image = features[image_key]
-        if image.shape != shape:
-            image = tf.cast(tf.round(tf.image.resize(image, shape[:2], antialias=True)), tf.uint8)
-        return image, features[label_key]
+    def only(key):
+        skipped = {name: tfds.decode.SkipDecoding() for name in builder.info.features if name != key}
+        return lambda example: deserialize(example, decoders=skipped)[key]
+
+    def image(example):
+        pixels = only(image_key)(example)
+        if pixels.shape == shape:
+            return pixels
+        return tf.cast(tf.round(tf.image.resize(pixels, shape[:2], antialias=True)), tf.uint8)
 
     def read(split):
-        dataset = open_split(builder, split)
-        examples = dataset.map(example, num_parallel_calls=2).batch(dataset.cardinality().numpy())
-        images, labels = next(iter(without_autotune(examples)))
-        return Split(images.numpy(), labels.numpy())
+        examples, count = open_examples(builder, split)
+
+        def load(indices):
+            return tf.map_fn(image, examples(indices), fn_output_signature=tf.uint8)
+
+        images = StreamedImages(load, (count, *shape), np.arange(count))
+        labels = tf.data.Dataset.range(count).batch(1000).map(examples).unbatch().map(only(label_key)).batch(count)
+        return _split(images, without_autotune(labels).get_single_element().numpy(), stream)
 
     return builder, read, tuple(builder.info.features[label_key].names)
+
+
+def _read_files(paths, labels, shape, stream):
+    """Return the `Split` of files of images."""
+
+    def load(rows):
+        return files.load_images([paths[row] for row in rows], shape)
+
+    def load_in_graph(rows):
+        return tf.numpy_function(load, [rows], tf.uint8)
+
+    return _split(StreamedImages(load_in_graph, (len(paths), *shape), np.arange(len(paths))), labels, stream)
+
+
+def _split(images, labels, stream):
+    """Return the `Split` of `StreamedImages`, which are read into memory unless they are to stay on disk."""
+    return Split(images if is_streamed(stream, images.shape) else images[:], labels)
 
 
 def _image_and_label(builder):

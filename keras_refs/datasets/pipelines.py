@@ -1,6 +1,8 @@
 """Data sets in memory, and batches of their examples, which follow from the examples, the seed and the step."""
 
 import dataclasses
+import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ class Examples:
         return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
     def take(self, indices):
-        """Return the examples at a slice or, of arrays, at an array of indices."""
-        return type(self)(*(array[indices] for array in self.arrays))
+        """Return the examples at a slice or, of arrays, at an array of indices; what is on disk stays there."""
+        arrays = (array.take(indices) if is_on_disk(array) else array[indices] for array in self.arrays)
+        return type(self)(*arrays)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -63,22 +66,47 @@ def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
         last_step: The step to stop before.
         prepare: Function of `((seed, step), *batches)` that returns what to train on, in a graph; by default batches.
     """
-    tensors, examples = tuple(map(tf.constant, arrays)), len(arrays[0])
+    gather, examples = _gather(arrays), len(arrays[0])
     steps_per_epoch = examples // batch_size
 
     def batch(step):
         epoch, step_in_epoch = step // steps_per_epoch, step % steps_per_epoch
         order = shuffled_range(examples, batch_size, seed, epoch, first=step_in_epoch * batch_size)
-        batches = tuple(tf.gather(tensor, order) for tensor in tensors)
+        batches = gather(order)
         return prepare((seed, step), *batches) if prepare else batches
 
-    return without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))
+    return _map_in_order(tf.data.Dataset.range(first_step, last_step), batch, arrays)
 
 
 def ordered_batches(arrays, batch_size, prepare=None):
     """Return batches of every example once, in order; the last may be smaller. `prepare` is of the batches alone."""
-    dataset = tf.data.Dataset.from_tensor_slices(tuple(arrays)).batch(batch_size)
-    return without_autotune((dataset.map(prepare) if prepare else dataset).prefetch(2))
+    gather, examples = _gather(arrays), len(arrays[0])
+
+    def batch(first):
+        batches = gather(tf.range(first, tf.minimum(first + batch_size, examples)))
+        return prepare(*batches) if prepare else batches
+
+    return _map_in_order(tf.data.Dataset.range(0, examples, batch_size), batch, arrays)
+
+
+def _gather(arrays):
+    """Return a function from int64 positions to the examples of all arrays there; arrays on disk gather themselves."""
+    functions = [
+        array.gather if is_on_disk(array) else functools.partial(tf.gather, tf.constant(array)) for array in arrays
+    ]
+    return lambda positions: tuple(function(positions) for function in functions)
+
+
+def is_on_disk(array):
+    """Return whether an array's examples stay on disk, as those of `StreamedImages` do, which gathers them itself."""
+    return hasattr(array, "gather")
+
+
+def _map_in_order(numbers, batch, arrays):
+    on_disk = any(map(is_on_disk, arrays))
+    # One thread is enough to index memory, and several take time from the network.
+    batches = numbers.map(batch, num_parallel_calls=os.cpu_count() if on_disk else None)
+    return without_autotune(batches.prefetch(4))
 
 
 def without_autotune(dataset):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_refs import datasets
 from keras_refs.errors import UserError, first_line
 from keras_refs.export import quantization
 from keras_refs.export.version import write_warm_up
@@ -168,7 +169,7 @@ class SavedFunction:
         Args:
             batch_size: Examples a call of the signature.
             outputs: Names of those to return; all by default. Whose length differs between calls cannot be joined.
-            **inputs: An array for each of the signature's inputs, `(examples, ...)`.
+            **inputs: An array for each of the signature's inputs, `(examples, ...)`; images may be on disk.
 
         Raises:
             UserError: If an input is missing or has another type or shape, or some numbers are not finite.
@@ -189,6 +190,8 @@ class SavedFunction:
         specification = self.inputs[name]
         if specification.dtype == tf.string:
             array = np.asarray(values, dtype=object)
+        elif datasets.is_on_disk(values):
+            array = values
         else:
             array = _cast(name, np.asarray(values), specification.dtype.as_numpy_dtype)
         if not specification.shape.is_compatible_with(array.shape) or 0 in array.shape[1:]:

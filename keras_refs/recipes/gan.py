@@ -160,8 +160,9 @@ def train_and_evaluate(
         evaluation.save_animation(epochs, run.figures / "training.gif")
         columns, rows = GRID
         between = generate(folder, latents_between(rows, columns, config.network.latent_dim, len(class_names)))
-        _, nearest = evaluation.nearest_examples(images[:columns], data.train.images)
-        pairs = np.concatenate([images[:columns], data.train.images[nearest]])
+        compared = data.train.images[: image_comparison.MOST_COMPARED]
+        _, nearest = evaluation.nearest_examples(images[:columns], compared)
+        pairs = np.concatenate([images[:columns], compared[nearest]])
         shown = {"samples": images[: columns * rows], "interpolation": between, "nearest": pairs}
         for name, grid in shown.items():
             evaluation.save_image(evaluation.image_grid(grid, columns), run.figures / f"{name}.png")

@@ -8,6 +8,9 @@ import keras_refs
 from keras_refs import evaluation, export
 from keras_refs.errors import UserError
 
+MOST_COMPARED = 60_000
+"""Training images among which the nearest ones are looked for."""
+
 
 class FeatureClassifier:
     """The frozen classifier in whose features images are compared.
@@ -78,7 +81,7 @@ def score(images, data, classifier):
         return evaluation.generative_metrics(expected, classifier.features(others))
 
     def distance(others):
-        distances, _ = evaluation.nearest_examples(others[:1000], train)
+        distances, _ = evaluation.nearest_examples(others[:1000], train[:MOST_COMPARED])
         return round(float(np.median(distances)), 1)
 
     fractions = classifier.class_fractions(images)

@@ -34,7 +34,7 @@ def _load_test(folder, data, shape):
     """Return the test split in the shape of an export's images, a `datasets.Split`, and the class names."""
     image_size, class_names = shape[0] if data.image_size else 0, classification.class_names_of(folder)
     return datasets.load_image_split(
-        data.dataset, data.data_dir, data.test_split, image_size, data.data, shape, class_names
+        data.dataset, data.data_dir, data.test_split, image_size, data.stream, data.data, shape, class_names
     )
 
 

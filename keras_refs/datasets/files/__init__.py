@@ -10,7 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "checksums": ["checksum", "describe", "files_in"],
         "classes": ["number_classes"],
-        "images": ["read_images"],
+        "images": ["find_images", "load_images"],
         "reading": ["numbers", "place", "read_table", "require_column", "strings"],
         "rows": ["read_numbers", "read_pairs", "read_texts"],
         "series": ["read_series"],

@@ -18,8 +18,8 @@ LARGEST_SIDE = 96
 _THREADS = 4
 
 
-def read_images(path, image_size=0, shape=None, validation=5, class_names=None, needed=SPLITS):
-    """Read a folder with a folder of images for each class, or with such a folder for each split.
+def find_images(path, image_size=0, shape=None, validation=5, class_names=None, needed=SPLITS):
+    """Find the images of a folder with a folder of images for each class, or with such a folder for each split.
 
     Args:
         path: The folder; its splits are called `train`, `validation` and `test`. Those that are missing are cut off
@@ -31,15 +31,15 @@ def read_images(path, image_size=0, shape=None, validation=5, class_names=None, 
             one channel, if all files are, else they have three.
         validation: Percentage of all images to validate on, if there is no such folder.
         class_names: The classes of a model to score; by default those that there are images of to train on.
-        needed: Names of the splits to read, which must not be empty.
+        needed: Names of the splits that must not be empty; those of others are not found.
 
     Returns:
-        The tuple of class names, and for each split uint8 images `(examples, height, width, channels)` and int64
-        labels; those of a split that is not needed are empty.
+        The tuple of class names, the shape to read the images in, and for each split the list of files and int64
+        labels.
 
     Raises:
-        UserError: If there is no such folder, it has no images or no classes, an image cannot be read, a split is empty
-            or has a class that the training split or the model has not.
+        UserError: If there is no such folder, it has no images or no classes, an image is of no known format, a split
+            is empty or has a class that the training split or the model has not.
     """
     files, labels, codes = _find(Path(path))
     headers = Counter(_map(_header, files))
@@ -48,14 +48,16 @@ def read_images(path, image_size=0, shape=None, validation=5, class_names=None, 
     class_names, labels = number_classes(path, labels, codes, files.__getitem__, class_names)
     if shape is None:
         shape = _choose_shape(Path(path).name, headers, image_size)
-    splits = []
-    for number, split in enumerate(SPLITS):
-        chosen = np.flatnonzero(codes == number) if split in needed else np.array([], int)
-        splits.append((_read_all([files[row] for row in chosen], shape), labels[chosen]))
-    return class_names, splits
+    chosen = [np.flatnonzero(codes == number) if split in needed else [] for number, split in enumerate(SPLITS)]
+    return class_names, shape, [([files[row] for row in rows], labels[rows]) for rows in chosen]
 
 
-def _read_all(files, shape):
+def load_images(files, shape):
+    """Return the images of files as uint8 `(files, height, width, channels)`, resized to a shape where they differ.
+
+    Raises:
+        UserError: If an image cannot be read.
+    """
     images = np.empty((len(files), *shape), np.uint8)
 
     def read(index):

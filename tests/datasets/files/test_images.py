@@ -4,11 +4,16 @@ from PIL import Image
 from sklearn.datasets import load_digits, load_sample_image
 
 from keras_refs import datasets
-from keras_refs.datasets.files import read_images
+from keras_refs.datasets.files import find_images, load_images
 from keras_refs.errors import UserError
 
 DIGITS = np.round(load_digits().images * (255 / 16)).astype(np.uint8)
 TARGETS = load_digits().target
+
+
+def read_images(*arguments, **options):
+    class_names, shape, splits = find_images(*arguments, **options)
+    return class_names, [(load_images(paths, shape), labels) for paths, labels in splits]
 
 
 def save(array, path, size=None):
