@@ -39,6 +39,8 @@ def read_bundle(prefix):
     data = Path(f"{prefix}.data-00000-of-00001").read_bytes()
     try:
         entries = {key.decode(): dict(_fields(value)) for key, value in _table(index) if key}
+        if max(entry.get(_OFFSET, 0) + entry.get(_SIZE, 0) for entry in entries.values()) > len(data):
+            raise ValueError(f"{prefix}.data-00000-of-00001 is cut off")
         known = {name: entry for name, entry in entries.items() if entry.get(_DTYPE) in _DTYPES}
         return {name: _array(entry, data) for name, entry in known.items()}
     except (IndexError, struct.error, TypeError) as error:
@@ -46,13 +48,11 @@ def read_bundle(prefix):
 
 
 def _array(entry, data):
-    dtype, first = np.dtype(_DTYPES[entry[_DTYPE]]), entry.get(_OFFSET, 0)
+    dtype = np.dtype(_DTYPES[entry[_DTYPE]]).newbyteorder("<")
     dimensions = [value for number, value in _fields(entry.get(_SHAPE, b"")) if number == _DIMENSION]
     shape = [dict(_fields(dimension)).get(_DIMENSION_SIZE, 0) for dimension in dimensions]
-    count = int(np.prod(shape, dtype=np.int64))
-    if count * dtype.itemsize != entry.get(_SIZE, 0) or first + entry.get(_SIZE, 0) > len(data):
-        raise ValueError("the file of the variables is cut off")
-    return np.frombuffer(data, dtype.newbyteorder("<"), count, first).astype(dtype).reshape(shape)
+    values = np.frombuffer(data, dtype, int(np.prod(shape, dtype=np.int64)), entry.get(_OFFSET, 0))
+    return values.astype(dtype.newbyteorder("=")).reshape(shape)
 
 
 def _table(index):
