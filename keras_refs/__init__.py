@@ -6,6 +6,8 @@
 >>> model = keras_refs.build("conv_classifier", num_classes=7)
 >>> model.output_shape
 (None, 7)
+>>> keras_refs.load_model("conv_classifier").count_params()
+121930
 """
 
 from difflib import get_close_matches
@@ -13,19 +15,41 @@ from difflib import get_close_matches
 import lazy_loader
 
 from keras_refs import models
+from keras_refs.trained import find, list_trained_models
 
 # Attributes load on first use: `import keras_refs` must not cost the seconds that TensorFlow takes.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "decoding", "evaluation", "export", "pretrained", "recipes", "training"],
+    submodules=["datasets", "decoding", "evaluation", "export", "pretrained", "recipes", "trained", "training"],
     submod_attrs={"models": models.__all__},
 )
-__all__ += ["build", "list_models", "models"]
+__all__ += ["build", "list_models", "load_model", "models"]
 
 
-def list_models():
-    """Return the names of all model builders, sorted."""
-    return sorted(models.__all__)
+def list_models(trained=False):
+    """Return the names of all model builders, sorted; or, `trained`, a `trained.TrainedModel` for each trained model.
+
+    Those that come with the package, and those in `saved_models` of the working directory, which come first where both
+    have one of a name.
+    """
+    return list_trained_models() if trained else sorted(models.__all__)
+
+
+def load_model(name):
+    """Return a trained model as an uncompiled `keras.Model` in float32, on any backend of Keras, without TensorFlow.
+
+    It takes what the network does, tokens in place of strings for example; what turns one into the other is in the
+    SavedModel, see `export.SavedFunction`. Weights stored as float16 or int8 stay so rounded.
+
+    Args:
+        name: A name of `list_models(trained=True)`, or the path of a model's folder or of one of its versions.
+
+    Raises:
+        UserError: If there is no such model, or its folder is damaged or has no Keras model.
+    """
+    from keras_refs import export
+
+    return export.load_model(find(name))
 
 
 def build(name, /, **kwargs):

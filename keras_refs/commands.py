@@ -5,21 +5,21 @@ import signal
 import sys
 from pathlib import Path
 
-from keras_refs import recipes, settings
+from keras_refs import recipes, settings, trained
 from keras_refs.datasets import catalogue
 from keras_refs.errors import TrainingDivergedError, UserError
 from keras_refs.training import interruption
 
 
 def read_export(model):
-    """Return the folder of an exported model, or of the newest of its versions, and its model card.
+    """Return the folder of an exported model, a path or a name as `trained.find` takes it, and its model card.
 
     Raises:
         UserError: If there is none.
     """
     from keras_refs import export
 
-    folder = export.newest_version(model)
+    folder = trained.find(model)
     card = export.read_model_card(folder)
     if not card:
         raise UserError(f"{folder} has no model card, which says what its model is for and how it is scored.")

@@ -25,7 +25,7 @@ def _prepare(
     """Parse the command-line arguments.
 
     Args:
-        model: Folder of a SavedModel, or of its versions, of which the newest is taken.
+        model: Name of a trained model, or folder of a SavedModel, or of its versions, of which the newest is taken.
         dataset: TFDS name of the data set to score on; by default the one on the model card.
         data_dir: TFDS data folder; by default the package's own for the data sets that come with it.
         data: File or folder to score on in place of a TFDS data set.

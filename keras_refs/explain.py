@@ -26,7 +26,7 @@ def _prepare(
     """Parse the command-line arguments.
 
     Args:
-        model: Folder of a SavedModel, or of its versions, of which the newest is taken.
+        model: Name of a trained model, or folder of a SavedModel, or of its versions, of which the newest is taken.
         words: Texts whose predictions to explain, for a model that takes texts; by default some of the data's.
         data_dir: TFDS data folder; by default the package's own for the data sets that come with it.
         data: File or folder to take examples from in place of a TFDS data set.

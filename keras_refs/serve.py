@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 from annotated_types import Interval
 
-from keras_refs import commands
+from keras_refs import commands, trained
 from keras_refs.errors import UserError
 from keras_refs.serving.options import HALF_OF_CORES, ServerOptions
 from keras_refs.settings import Count
@@ -21,8 +21,8 @@ from keras_refs.settings import Count
 class Command(ServerOptions):
     """The command's arguments: the options of every server, and those of its process."""
 
-    root: Path
-    """Folder of models, each with its versions in folders named by numbers."""
+    root: tyro.conf.Positional[Path] = Path(trained.SAVED_MODELS)
+    """Folder of models, each with its versions in folders named by numbers; without it here, the package's own."""
     host: str = "127.0.0.1"
     """Address to listen on; by default only this machine can connect."""
     port: Annotated[int, Interval(ge=0, le=65535)] = 8501
@@ -40,8 +40,10 @@ def main(arguments=None):
 
 def _serve(arguments):
     command = _parse(arguments)
-    if not command.root.is_dir():
-        raise UserError(f"The folder of models must exist. Received: {command.root}")
+    is_default = command.root == Path(trained.SAVED_MODELS)
+    root = trained.folder_of_models() if is_default else command.root
+    if not root.is_dir():
+        raise UserError(f"The folder of models must exist. Received: {root}")
     try:
         import uvicorn
     except ImportError as error:
@@ -54,7 +56,7 @@ def _serve(arguments):
     from keras_refs import serving
 
     tf.config.threading.set_intra_op_parallelism_threads(command.operation_threads)
-    repository = serving.Repository(command.root, command)
+    repository = serving.Repository(root, command)
     application = serving.application(repository)
     if command.playground and importlib.util.find_spec("gradio"):
         from keras_refs.serving.playground import mount

@@ -8,12 +8,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "forecaster": ["write_forecaster"],
         "image_classifier": ["write_image_classifier"],
         "image_generator": ["to_pixels", "write_image_generator"],
-        "keras_model": ["load_model"],
+        "keras_model": ["load_model", "named_weights"],
         "saved_model": [
             "SavedFunction",
             "checked",
             "class_outputs",
-            "named_weights",
             "predict_batch",
             "specifications",
             "write_saved_model",

@@ -1,13 +1,16 @@
-"""From a SavedModel back to the trained `keras.Model`: without the data, the recipe, or TensorFlow's loader."""
+"""From a SavedModel back to the trained `keras.Model`, on every backend, without data, recipe or TensorFlow."""
+
+from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from keras_refs.errors import UserError, first_line
 from keras_refs.export import quantization
-from keras_refs.export.saved_model import ARCHITECTURE, named_weights
+from keras_refs.export.tensor_bundle import read_bundle
 from keras_refs.export.version import newest_version
 
+ARCHITECTURE = Path("assets.extra") / "model.json"
+"""Keras's description of the layers, in a folder that servers leave alone."""
 _VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -29,17 +32,35 @@ def load_model(folder):
         raise UserError(f"{folder} cannot be read back as a Keras model: it has no {ARCHITECTURE}.")
     try:
         model = keras.models.model_from_json(path.read_text(encoding="utf-8"))
-        weights = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+        arrays = read_bundle(folder / "variables" / "variables")
         for name, variable in named_weights(model):
-            variable.assign(_read(weights, name))
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, tf.errors.OpError) as error:
+            variable.assign(_array(arrays, name))
+    except KeyError as error:
+        raise UserError(f"{folder} cannot be read back as a Keras model: it has no {error}.") from error
+    except (AttributeError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"{folder} cannot be read back as a Keras model: {first_line(error)}") from error
     return model
 
 
-def _read(weights, name):
+def _array(arrays, name):
     # TensorFlow writes a slash within a name as `.S`.
     stored = f"weights/{name.replace('.', '..').replace('/', '.S')}"
-    if weights.has_tensor(f"{stored}/{_VALUE}"):
-        return weights.get_tensor(f"{stored}/{_VALUE}")
-    return quantization.dequantize(*(weights.get_tensor(f"{stored}/{part}/{_VALUE}") for part in quantization.PARTS))
+    if f"{stored}/{quantization.PARTS[0]}/{_VALUE}" in arrays:
+        return quantization.dequantize(*(arrays[f"{stored}/{part}/{_VALUE}"] for part in quantization.PARTS))
+    return arrays[f"{stored}/{_VALUE}"]
+
+
+def named_weights(model, prefix=""):
+    """Yield the name and the `keras.Variable` of every weight, those of models within a model under that one's name."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from named_weights(layer, f"{prefix}{layer.name}/")
+        else:
+            yield from ((f"{prefix}{layer.name}/{_name_within(layer, weight)}", weight) for weight in layer.weights)
+
+
+def _name_within(layer, weight):
+    # What stands before the layer, and whether it is there, depends on where it was built first.
+    parts = weight.path.split("/")
+    start = len(parts) - parts[::-1].index(layer.name) if layer.name in parts else 0
+    return "/".join(parts[start:])

@@ -32,10 +32,12 @@ def quantize(array):
 
 
 def dequantize(numbers, row_scales, column_scales):
-    """Return the float32 tensor that the parts of `quantize` stand for; arrays and tensors, also within a graph."""
+    """Return the float32 array that the parts of `quantize` stand for; NumPy's arrays, or tensors within a graph."""
+    scales = row_scales[:, np.newaxis] * column_scales
+    if isinstance(numbers, np.ndarray):
+        return numbers.astype(np.float32) * scales.reshape(numbers.shape)
     import tensorflow as tf
 
-    scales = row_scales[:, np.newaxis] * column_scales
     return tf.cast(numbers, tf.float32) * tf.reshape(scales, numbers.shape)
 
 

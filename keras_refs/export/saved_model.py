@@ -9,10 +9,8 @@ import tensorflow as tf
 from keras_refs import datasets
 from keras_refs.errors import UserError, first_line
 from keras_refs.export import quantization
+from keras_refs.export.keras_model import ARCHITECTURE, named_weights
 from keras_refs.export.version import write_warm_up
-
-ARCHITECTURE = Path("assets.extra") / "model.json"
-"""Keras's description of the layers, in a folder that servers leave alone."""
 
 
 def write_saved_model(folder, network, signatures, examples, half_precision=False, int8=False):
@@ -71,22 +69,6 @@ def _quantized(weight):
 
 def _value(stored, dtype):
     return tf.cast(quantization.dequantize(**stored) if isinstance(stored, dict) else stored, dtype)
-
-
-def named_weights(model, prefix=""):
-    """Yield the name and the `keras.Variable` of every weight, those of models within a model under that one's name."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from named_weights(layer, f"{prefix}{layer.name}/")
-        else:
-            yield from ((f"{prefix}{layer.name}/{_name_within(layer, weight)}", weight) for weight in layer.weights)
-
-
-def _name_within(layer, weight):
-    # What stands before the layer, and whether it is there, depends on where it was built first.
-    parts = weight.path.split("/")
-    start = len(parts) - parts[::-1].index(layer.name) if layer.name in parts else 0
-    return "/".join(parts[start:])
 
 
 def specifications(inputs):

@@ -1,11 +1,8 @@
 """How generated images compare with real ones, in the features of a frozen classifier."""
 
-from pathlib import Path
-
 import numpy as np
 
-import keras_refs
-from keras_refs import evaluation, export
+from keras_refs import evaluation, export, trained
 from keras_refs.errors import UserError
 
 MOST_COMPARED = 60_000
@@ -16,8 +13,7 @@ class FeatureClassifier:
     """The frozen classifier in whose features images are compared.
 
     Args:
-        folder: An export of conv_classifier. A relative path is looked for in the working directory, then beside the
-            package.
+        folder: An export of conv_classifier, a path or a name as `trained.find` takes it.
         data: The `datasets.ImageDataset`.
 
     Raises:
@@ -26,7 +22,7 @@ class FeatureClassifier:
 
     def __init__(self, folder, data):
         try:
-            path = _existing_export(folder)
+            path = trained.find(folder)
             self._classifier, self._features = export.SavedFunction(path), export.SavedFunction(path, "features")
         except UserError as error:
             raise UserError(
@@ -55,14 +51,6 @@ class FeatureClassifier:
 
     def _probabilities(self, images):
         return self._classifier.predict(500, images=images)["probabilities"]
-
-
-def _existing_export(folder):
-    candidates = [Path.cwd() / folder, Path(keras_refs.__file__).parents[1] / folder]
-    for path in candidates:
-        if (path / "saved_model.pb").exists():
-            return path
-    raise UserError(f"There is none in {' or '.join(dict.fromkeys(map(str, candidates)))}.")
 
 
 def score(images, data, classifier):
