@@ -112,7 +112,7 @@ def format_scores(scores):
 
 def explain(folder, config, figures):
     """Draw the weights, in the units of the target."""
-    data = datasets.load_table(**vars(config.data))
+    data = tables.load_to_score(folder, config, needed=("train",))
     weights = export.load_model(folder).layers[-1].kernel.numpy()[:, 0] * datasets.fit_scaler(data.rows.targets).scale_
     label = "change of the prediction per standard deviation of the feature"
     evaluation.save_coefficients(data.feature_names, {"prediction": weights}, label, figures / "coefficients.png")

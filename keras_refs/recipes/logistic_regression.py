@@ -189,7 +189,7 @@ def format_scores(scores):
 
 def explain(folder, config, figures):
     """Draw the weights of every class; of two classes, those of the second."""
-    data = datasets.load_table(**vars(config.data), with_classes=True)
+    data = tables.load_to_score(folder, config, with_classes=True)
     weights = export.load_model(folder).layers[-1].kernel.numpy().T
     # Of several classes, the log-odds of one depend on the weights of the others, too.
     changed = "log-odds" if len(weights) == 1 else "logit"

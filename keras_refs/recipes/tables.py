@@ -41,16 +41,16 @@ class Penalties(Settings):
     """Factor of the L2 penalty, on the sum of the squared weights."""
 
 
-def load_to_score(folder, config, with_classes=False):
+def load_to_score(folder, config, with_classes=False, needed=("test",)):
     """Return the `datasets.TableDataset` to score an export on: of a file, the columns and classes that the model has.
 
-    A file may then have a test split alone.
+    A file has to have the splits `needed` alone.
     """
     options, card = dict(vars(config.data)), export.read_model_card(folder)
     if card and config.data.data is not None:
-        options["inputs"] = tuple(card["columns"])
+        options["inputs"] = tuple(card.get("columns", ()))
         options["class_names"] = classification.class_names_of(folder) if with_classes else None
-    return datasets.load_table(**options, with_classes=with_classes, needed=("test",))
+    return datasets.load_table(**options, with_classes=with_classes, needed=needed)
 
 
 def write_export(folder, network, predict, data, outputs):

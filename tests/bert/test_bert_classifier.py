@@ -126,9 +126,10 @@ def test_export_takes_any_text_in_a_clean_process(metrics, tmp_path):
 
 def test_texts_of_a_file(config, tmp_path):
     labelled = [(text, "greeting") for text in GREETINGS] + [(text, "farewell") for text in FAREWELLS]
-    rows = [f"{text},{label},{split}" for text, label in labelled for split in ("train", "test")]
     # Texts to score on must not be those that are trained on.
-    rows = [row.replace(",train", " you,train") if row.endswith("train") else row for row in rows]
+    rows = [f"{text} you,{label},train" for text, label in labelled] + [
+        f"{text},{label},test" for text, label in labelled
+    ]
     rows += ["good morning bye,greeting,validation", "bye good,farewell,validation"]
     path = tmp_path / "phrases.csv"
     path.write_text("\n".join(["text,label,split", *rows]), encoding="utf-8")

@@ -12,6 +12,7 @@ from sklearn.datasets import load_diabetes, load_digits, load_iris
 from keras_refs import commands, datasets, evaluate, explain, export, train
 from keras_refs.datasets.files import checksum
 from keras_refs.errors import UserError
+from tests.conftest import REPOSITORY
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +135,19 @@ def test_another_file_than_that_of_the_training(capsys):
     assert "--inputs must be a column of other.csv: 'split', 'species', 'a', 'b', 'c'. Received: d" in (
         capsys.readouterr().err
     )
+
+
+def test_a_model_of_a_data_set_is_scored_on_a_file(capsys):
+    """The bundled model has seen these patients: the columns are theirs."""
+    model = REPOSITORY / "saved_models" / "linear_regression"
+    assert evaluate.main([str(model), "--data", patients(), "--output", "scores.json"]) == 0
+    printed = capsys.readouterr().out
+    assert "patients.csv, on the test split:" in printed
+    assert "Its model card claims" not in printed
+    assert json.loads(Path("scores.json").read_text())["r2"] > 0.3
+    assert explain.main([str(model), "--data", "patients.csv"]) == 0
+    assert evaluate.main([str(model), "--data", "patients.csv", "--dataset", "diabetes"]) == 2
+    assert "--data takes the place of --dataset and --data-dir" in capsys.readouterr().err
 
 
 def test_a_run_is_not_resumed_on_another_content(capsys):
