@@ -205,7 +205,7 @@ MISTAKES = [
         "x.csv",
         NUMBERS,
         ["--target", "a"],
-        "No column has times. Name the one that has them with",
+        "No column has times. A time is a date that exists",
     ),
     ("mlp", "x.csv", NUMBERS, [], "x.csv must be a folder with a folder of images for each class."),
     ("gan", "x.png", NUMBERS, [], "x.png must be a folder with a folder of images for each class."),
