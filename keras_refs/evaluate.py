@@ -45,10 +45,12 @@ def _evaluate(model, dataset, data_dir, data, output):
     commands.import_tensorflow_quietly()
     scores = recipe.evaluate(folder, config)
     scored_on = data or dataset or card["dataset"]["name"]
-    print(f"{folder}, {scored_on}, {card['scored_on']}:\n{recipe.format_scores(scores)}")
+    # Of a table from TFDS all rows are scored, of a file those of its test split.
+    rows = "on the test split" if data else card["scored_on"]
+    print(f"{folder}, {scored_on}, {rows}:\n{recipe.format_scores(scores)}")
     if note:
         print(note)
-    elif data or scored_on == card["dataset"]["name"]:
+    elif "sha256" in card["dataset"] if data else scored_on == card["dataset"]["name"]:
         print(f"Its model card claims {recipe.format_scores(card['test']).splitlines()[-1]}.")
     if output is not None:
         storage.write_json(output, scores)

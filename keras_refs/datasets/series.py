@@ -221,7 +221,7 @@ def _read_splits(dataset, data_dir, splits, target, inputs):
     def place(row, name=None):
         number = int(row >= lengths[0])
         column = f", {name!r}" if name is not None else ""
-        return f"The data set {dataset!r}, example {row - number * lengths[0]:,} of {splits[number]!r}{column}"
+        return f"the data set {dataset!r}, example {row - number * lengths[0]:,} of {splits[number]!r}{column}"
 
     strings = [string.decode(errors="replace") for part in parts for string in part[time].numpy()]
     values = np.concatenate([_values(part, keys) for part in parts])[:, [all_names.index(name) for name in names]]

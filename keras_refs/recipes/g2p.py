@@ -80,7 +80,8 @@ def train_and_evaluate(
             network, inputs, outputs, folder, examples=shown[:2], half_precision=True, **vars(config.decoding)
         )
         scores = sequences.score(folder, data.test, history, run.figures, label="words", shown=shown)
-        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": SCORED_ON}
+        limits = training.limits_on(config, LIMITS)
+        card = {"summary": __doc__, "signatures": signatures, "limits": limits, "scored_on": SCORED_ON}
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 

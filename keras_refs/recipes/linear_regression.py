@@ -81,7 +81,8 @@ def train_and_evaluate(
         predictions = export.SavedFunction(folder).predict(features=data.test.features)["prediction"]
         evaluation.save_learning_curves(history, run.figures / "learning_curves.png", {"loss": "mean squared error"})
         evaluation.save_predictions(data.test.targets, predictions, run.figures / "predictions.png")
-        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": data.scored_on}
+        limits = training.limits_on(config, LIMITS)
+        card = {"summary": __doc__, "signatures": signatures, "limits": limits, "scored_on": data.scored_on}
         card["columns"] = list(data.feature_names)
         return run.finish(folder, network, history, data, scores, format_scores, card)
 

@@ -111,7 +111,8 @@ def train_and_evaluate(
         if len(class_names) == 2:
             labels, second = (rows.labels, unseen[:, 1]) if folds else (test.labels, probabilities[:, 1])
             evaluation.save_roc_curve(labels, second, run.figures / "roc_curve.png")
-        card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": data.scored_on}
+        limits = training.limits_on(config, LIMITS)
+        card = {"summary": __doc__, "signatures": signatures, "limits": limits, "scored_on": data.scored_on}
         card["columns"] = list(data.feature_names)
         return run.finish(folder, network, history, data, scores, format_scores, card, cross_validation)
 

@@ -114,7 +114,7 @@ def train_and_evaluate(
         evaluation.save_learning_curves(history, run.figures / "learning_curves.png")
         path = run.figures / "confusion_matrix.png"
         evaluation.save_confusion_matrix(scores["confusion_matrix"], data.class_names, path)
-        limits = text_classification.LANGUAGE_LIMITS
+        limits = training.limits_on(config, text_classification.LANGUAGE_LIMITS)
         card = {"summary": __doc__, "signatures": signatures, "limits": limits, "scored_on": SCORED_ON}
         return run.finish(folder, network, history, data, scores, format_scores, card)
 

@@ -124,7 +124,7 @@ class Run:
             network: The exported network.
             history: What `fit` returned.
             data: The data set: `train`, `validation` and `test`, which have lengths, `name`, `homepage` and `citation`.
-                Of a user's file the checksum goes onto the card, and no summary and limits of other data.
+                Of a user's file the checksum goes onto the card, and no summary, which is of a recipe's own data.
             scores: Of the export, plain numbers by name.
             format_scores: Function that returns scores as text; the last line is the one that counts.
             card: `summary` (its first line), `signatures` and `limits` (Markdown), `scored_on`, any other plain values;
@@ -161,7 +161,7 @@ class Run:
         card = {**card, "summary": card["summary"].splitlines()[0]}
         card["settings"] = facts["settings"] | card.get("settings", {})
         if self._file:
-            card |= _of_file(self._name, data)
+            card["summary"] = f"The model that the recipe {self._name} of keras_refs trained on {data.name}."
         export.write_model_card(folder, {**facts, **card}, texts)
         metrics["export"] = str(export.publish(folder))
         # Marks the run as finished.
@@ -193,15 +193,17 @@ def _file_of(config):
     return {"file": files.describe(path)} if path is not None else {}
 
 
-def _of_file(name, data):
-    """Return what a model card says of a user's data, where a recipe speaks of those it was written for."""
-    return {
-        "summary": f"The model that the recipe {name} of keras_refs trained on {data.name}.",
-        "limits": (
-            f"Nothing was measured but the scores above, on {data.name}. Other data than those lie outside what was "
-            "measured, and\nthe model predicts something for them, too."
-        ),
-    }
+def limits_on(config, limits):
+    """Return for the model card the limits of a model: of one of a recipe's own data those that it names.
+
+    Of a user's file nobody can say more than that it is all that was measured.
+    """
+    if config.data.data is None:
+        return limits
+    return (
+        f"Nothing was measured but the scores above, on {Path(config.data.data).resolve().name}. Other data than those "
+        "lie outside\nwhat was measured, and the model predicts something for them, too."
+    )
 
 
 def finished(workdir):

@@ -124,6 +124,24 @@ def test_export_takes_any_text_in_a_clean_process(metrics, tmp_path):
     )
 
 
+def test_texts_of_a_file(config, tmp_path):
+    labelled = [(text, "greeting") for text in GREETINGS] + [(text, "farewell") for text in FAREWELLS]
+    rows = [f"{text},{label},{split}" for text, label in labelled for split in ("train", "test")]
+    # Texts to score on must not be those that are trained on.
+    rows = [row.replace(",train", " you,train") if row.endswith("train") else row for row in rows]
+    rows += ["good morning bye,greeting,validation", "bye good,farewell,validation"]
+    path = tmp_path / "phrases.csv"
+    path.write_text("\n".join(["text,label,split", *rows]), encoding="utf-8")
+    values = {"data": str(path), "data_dir": None, "validation_split": "validation", "batch_size": 2, "epochs": 2}
+    config = settings.override(config, **values)
+    metrics = bert_classifier.train_and_evaluate(config, tmp_path / "run", tmp_path / "models")
+    assert bert_classifier.evaluate(metrics["export"], config) == metrics["test"]
+    card = export.read_model_card(metrics["export"])
+    assert card["dataset"]["examples"] == {"train": 6, "validation": 2, "test": 6}
+    bert_classifier.explain(metrics["export"], config, tmp_path)
+    assert (tmp_path / "characters.png").exists()
+
+
 def test_one_class_cannot_be_learned(config, tmp_path):
     data_dir = prepare_phrases(tmp_path, names=["greeting"])
     with pytest.raises(UserError, match="'phrases' must have texts of at least two classes. Received: greeting"):

@@ -70,7 +70,7 @@ def test_missing_numbers_are_named(tmp_path):
     values = np.arange(40.0)
     values[[7, 33]] = np.nan
     match = (
-        r"The data set 'series', example 7 of 'train', 'value': the value is missing. .* value \(2, up to 1 in a row\)"
+        r"the data set 'series', example 7 of 'train', 'value': the value is missing. .* value \(2, up to 1 in a row\)"
     )
     with pytest.raises(UserError, match=match):
         load(prepared(tmp_path, values))
@@ -103,7 +103,7 @@ def test_series_that_are_too_short(tmp_path, changed, sentence):
 def test_times_that_do_not_exist_are_named(tmp_path):
     """A series of days with a leap day too many."""
     strings = [f"2021-02-{day:02}" for day in range(1, 30)] + [f"2021-03-{day:02}" for day in range(1, 12)]
-    match = "The data set 'series', example 28 of 'train': '2021-02-29' is no time. A time is a date that exists"
+    match = "the data set 'series', example 28 of 'train': '2021-02-29' is no time. A time is a date that exists"
     with pytest.raises(UserError, match=match):
         load(prepared(tmp_path, range(40), strings))
 

@@ -27,9 +27,13 @@ def find_times(table, name=None):
         return names[0]
     if names:
         raise UserError(f"{len(names)} columns have times: {', '.join(names)}. Name the one to use with --time.")
+    texts = [
+        f"{name!r} {table.column(name)[0].as_py()!r}" for name in table.column_names if _is_text(table.column(name))
+    ]
+    first_row = f" The texts of the first row are: {', '.join(texts[:5])}." if texts else ""
     raise UserError(
-        f"No column has times. Name the one that has them with --time; a time is {TIME}. Where date and time of "
-        "day are two columns, join them into one."
+        f"No column has times.{first_row} A time is {TIME}; --time names their column. Where date and time of day "
+        "are two columns, join them into one."
     )
 
 
@@ -52,7 +56,7 @@ def read_times(column, place):
     written, offsets = column, None
     if _is_text(column):
         column, offsets = _parse(pc.utf8_trim_whitespace(column), place)
-    elif not pa.types.is_temporal(column.type) or pa.types.is_time(column.type):
+    elif not _is_date(column):
         raise UserError(f"{place(0)}: {str(column[0].as_py())!r} is no time. A time is {TIME}.")
     seconds = column.cast(pa.timestamp("s"), safe=False).cast(pa.int64()).to_numpy()
     if offsets is not None:
@@ -69,11 +73,15 @@ def _is_text(column):
     return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
 
+def _is_date(column):
+    return pa.types.is_timestamp(column.type) or pa.types.is_date(column.type)
+
+
 def _begins_with_time(column):
-    first = column.slice(0, 1)
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return True
-    return _is_text(column) and bool(pc.match_substring_regex(pc.utf8_trim_whitespace(first), f"^{FORM}$")[0].as_py())
+    if not _is_text(column):
+        return _is_date(column)
+    first = pc.utf8_trim_whitespace(column.slice(0, 1))
+    return bool(pc.match_substring_regex(first, f"^{FORM}$")[0].as_py())
 
 
 def _parse(strings, place):

@@ -86,7 +86,7 @@ def test_times_are_read_as_they_are_written(tmp_path, written, expected):
 def test_years_are_times_if_they_are_named(tmp_path):
     path = write(tmp_path, table(range(1990, 1993)))
     assert times_of(path, "when") == ["1990-01-01T00:00", "1991-01-01T00:00", "1992-01-01T00:00"]
-    with pytest.raises(UserError, match="No column has times. Name the one that has them with --time"):
+    with pytest.raises(UserError, match="No column has times. A time is a date that exists"):
         times_of(path)
 
 
@@ -136,6 +136,11 @@ def test_what_is_no_series_of_times_is_named(tmp_path, times, message):
         (table(["2016-07-01", "2016-07-02"]), {"time": "x"}, "--time must be a column of .* Received: x"),
         (table(["2016-07-01", "2016-07-02"]), {"target": "when"}, "'when' is the column of times"),
         (table(["2016-07-01", "2016-07-02"], [3, "3 kW"]), {}, "line 3, column 'load': '3 kW' is not a number"),
+        (
+            table(["01/07/2016", "02/07/2016"]),
+            {},
+            "No column has times. The texts of the first row are: 'when' '01/07/2016'.",
+        ),
         ("a,b,load\n2016-07-01,2016-07-01,3\n", {}, "2 columns have times: a, b. Name the one to use with --time"),
         (
             table(["2016-07-01", "2016-07-02"], ["0,test", "1,x"]).replace("load", "load,split"),
