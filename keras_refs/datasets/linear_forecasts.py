@@ -14,8 +14,9 @@ PENALTIES = 10.0 ** np.arange(6)
 FIRST_FOLD, FOLDS = 0.47, 5
 """The fraction of the training windows that comes before the first fold, and how many folds the rest makes."""
 LEVELS, DIFFERENCES = "ridge on levels", "ridge on differences"
-SHARPNESS = 60
-"""Of two forecasts whose errors differ by 1 %, the worse one has exp(-0.6) of the other's weight."""
+SHARPNESS, SHARPNESS_OF_PENALTIES = 60, 30
+"""Of two forecasts whose errors differ by 1 %, the worse one has exp(-0.6) of the other's weight; of two penalties of a
+ridge regression, exp(-0.3)."""
 PRIORS = {LEVELS: 8.0, DIFFERENCES: 1.0}
 """Weights before errors are known. What the first folds know of levels is little, so that their errors say too much."""
 
@@ -47,8 +48,9 @@ def fit_linear_forecasts(train, validation, prepare, target_column, seasons):
     It is the weighted mean of naive forecasts, which repeat the last value or a season, and of ridge regressions on the
     window as it is and on its differences from its mean, each with and without the calendar and of several penalties.
     Weights are chosen by the errors in six consecutive folds, the last of which is the validation split, of forecasts
-    that were fitted to all that comes before. Forecasts that are nearly as good get nearly the same weight, as small
-    differences in the past say little about the time to come.
+    that were fitted to all that comes before. Those of penalties depend on the last folds most, as the right penalty
+    follows from the amount of data. Forecasts that are nearly as good get nearly the same weight, as small differences
+    in the past say little about the time to come.
 
     Args:
         train: `Windows`.
@@ -252,20 +254,36 @@ def _kernels(candidates, sums):
 
 def _weights(candidates, kernels, folds):
     """Return the weights of all forecasts, an array of those for all penalties by name; they add up to 1."""
-    ratios = dict.fromkeys(candidates, 0.0)
-    for of_fold, (_, following, _) in zip(kernels, folds, strict=True):
-        errors = {name: np.array([following.squared_error(one) for one in each]) for name, each in of_fold.items()}
-        # What least squares leaves of a perfect forecast are rounding errors.
-        errors = {name: np.maximum(each, 1e-9 * following.yy) for name, each in errors.items()}
-        best = min(each.min() for each in errors.values()) or 1.0
-        ratios = {name: ratio + errors[name] / best / len(folds) for name, ratio in ratios.items()}
-    best = min(np.sqrt(each).min() for each in ratios.values()) or 1.0
-    raw = {
-        name: candidate.weight / len(ratios[name]) * np.exp(-SHARPNESS * (np.sqrt(ratios[name]) / best - 1))
-        for name, candidate in candidates.items()
+    recent = np.arange(1, len(folds) + 1) ** 2
+    of_penalties = {}
+    for name in candidates:
+        ratios = _ratios({name: [of_fold[name] for of_fold in kernels]}, folds)[name]
+        of_penalties[name] = _softmax(np.average(ratios, axis=0, weights=recent), SHARPNESS_OF_PENALTIES)
+    means = {
+        name: [np.tensordot(weights, of_fold[name], 1)[np.newaxis] for of_fold in kernels]
+        for name, weights in of_penalties.items()
     }
-    total = sum(each.sum() for each in raw.values())
-    return {name: each / total for name, each in raw.items()}
+    ratios = np.array([np.mean(ratios) for ratios in _ratios(means, folds).values()])
+    weights = _softmax(ratios, SHARPNESS, np.array([candidate.weight for candidate in candidates.values()]))
+    return {name: weight * of_penalties[name] for name, weight in zip(candidates, weights, strict=True)}
+
+
+def _ratios(kernels, folds):
+    """Return the squared errors by name, `(folds, penalties)`, relative to the least one in the same fold."""
+    errors = {name: [] for name in kernels}
+    for number, (_, following, _) in enumerate(folds):
+        for name, of_folds in kernels.items():
+            # What least squares leaves of a perfect forecast are rounding errors.
+            floor = 1e-9 * following.yy
+            errors[name].append([max(following.squared_error(one), floor) for one in of_folds[number]])
+    least = np.min([np.min(each, axis=1) for each in errors.values()], axis=0)
+    return {name: each / np.where(least > 0, least, 1)[:, np.newaxis] for name, each in errors.items()}
+
+
+def _softmax(squared_errors, sharpness, priors=1.0):
+    errors = np.sqrt(squared_errors)
+    weights = priors * np.exp(-sharpness * (errors / (errors.min() or 1) - 1))
+    return weights / weights.sum()
 
 
 def _mean(kernels, weights):
