@@ -2,14 +2,18 @@
 
 import dataclasses
 import functools
+import re
+import unicodedata
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from keras_refs.datasets import alignment
+from keras_refs.datasets.alignment import BOUNDARY
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
 from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_range, without_autotune
 
-PADDING, BOUNDARY = 0, 1
+PADDING = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +43,8 @@ class Symbols:
 
     def split(self, string):
         """Return the symbols of a Python string."""
-        string = string.lower() if self.lower_case else string
-        return string.split(self.separator) if self.separator and string else list(string)
+        string = normalised(string.lower() if self.lower_case else string)
+        return [symbol for symbol in string.split(self.separator) if symbol] if self.separator else list(string)
 
     def lookup(self, tokens):
         """Return the symbols of a sequence of tokens as a tuple, without padding and boundary."""
@@ -52,6 +56,8 @@ class Symbols:
         Other symbols are left out. With `boundary`, the boundary is appended to each.
         """
         strings = tf.strings.lower(strings, "utf-8") if self.lower_case else strings
+        for decomposed, composed in _compositions(self.symbols):
+            strings = tf.strings.regex_replace(strings, decomposed, composed)
         split = (
             tf.strings.split(strings, self.separator)
             if self.separator
@@ -71,7 +77,10 @@ class Symbols:
     def strings(self, tokens):
         """Return the strings of int32 tokens `(..., steps)`."""
         symbols = tf.gather(tf.constant(["", "", *self.symbols]), tokens)
-        return tf.strings.strip(tf.strings.reduce_join(symbols, axis=-1, separator=self.separator))
+        joined = tf.strings.strip(tf.strings.reduce_join(symbols, axis=-1, separator=self.separator))
+        if "" in self.symbols and self.separator:
+            joined = tf.strings.regex_replace(joined, f"({re.escape(self.separator)})+", self.separator)
+        return joined
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +98,14 @@ class Transcriptions(Examples):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TranscriptionDataset(Dataset):
-    """`Transcriptions` by split; sources are read in lower case, by character, `separator` separates target symbols."""
+    """`Transcriptions` by split; sources are read in lower case, by character, `separator` separates target symbols.
+
+    If they are `aligned`, for hard attention, the last target symbol is the empty string: it stands in the tokens of
+    targets wherever the next character is read, which `alignment.fit_alignment` finds in the training pairs.
+    """
 
     separator: str = ""
+    aligned: bool = False
 
     @functools.cached_property
     def source_symbols(self):
@@ -101,15 +115,31 @@ class TranscriptionDataset(Dataset):
     @functools.cached_property
     def target_symbols(self):
         """The `Symbols` of the training targets."""
+        symbols = self._written_symbols
+        return dataclasses.replace(symbols, symbols=(*symbols.symbols, "")) if self.aligned else symbols
+
+    @functools.cached_property
+    def _written_symbols(self):
         return Symbols.of((target for targets in self.train.targets for target in targets), self.separator)
+
+    @functools.cached_property
+    def _alignment(self):
+        sizes = self.source_symbols.size, self._written_symbols.size
+        return alignment.fit_alignment(*self._tokens(self.train), *sizes)
 
     def token_pairs(self, split):
         """Return the tokens of every source of a `Transcriptions` with each of its targets, two int32 `(pairs, steps)`.
 
         They are padded at the end; targets end with the boundary.
         """
+        sources, targets = self._tokens(split)
+        if self.aligned:
+            targets = alignment.align(sources, targets, self._alignment, move=self.target_symbols.size - 1)
+        return sources, targets
+
+    def _tokens(self, split):
         sources, targets = split.pairs()
-        return self.source_symbols.tokens(sources).numpy(), self.target_symbols.tokens(targets, boundary=True).numpy()
+        return self.source_symbols.tokens(sources).numpy(), self._written_symbols.tokens(targets, boundary=True).numpy()
 
 
 def load_transcriptions(
@@ -135,6 +165,11 @@ def load_transcription_split(dataset, data_dir=None, split="test", simplify=None
     """Load one split with what `load_transcriptions` takes; return a `Transcriptions`."""
     builder, keys = open_builder(dataset, data_dir, _keys)
     return _read(builder, keys, split, simplify)
+
+
+def normalised(string):
+    """Return a string in Unicode's normal form NFC, so that what looks the same is the same, as all that is read is."""
+    return unicodedata.normalize("NFC", string)
 
 
 def teacher_forcing(sources, targets, num_target_symbols):
@@ -200,13 +235,35 @@ def _read(builder, keys, split, simplify):
     sources, targets = (examples[key].numpy() for key in keys)
 
     def decode(target):
-        string = target.decode("utf-8", "replace")
+        string = normalised(target.decode("utf-8", "replace"))
         return simplify(string) if simplify else string
 
     return Transcriptions(
-        tuple(source.decode("utf-8", "replace") for source in sources),
+        tuple(normalised(source.decode("utf-8", "replace")) for source in sources),
         tuple(tuple(dict.fromkeys(map(decode, targets_of_source))) for targets_of_source in targets),
     )
+
+
+def _compositions(symbols):
+    """Return pairs of characters and the one in their place in NFC, for those of symbols, parts of others first.
+
+    TensorFlow has no NFC; strings from elsewhere may have an accent as a character of its own.
+    """
+    pairs = {}
+
+    def add(character):
+        decomposed = unicodedata.decomposition(character)
+        if not decomposed or decomposed.startswith("<"):
+            return
+        parts = "".join(chr(int(code, 16)) for code in decomposed.split())
+        if normalised(parts) == character:
+            add(parts[0])
+            pairs[parts] = character
+
+    for symbol in symbols:
+        for character in symbol:
+            add(character)
+    return pairs.items()
 
 
 def _keys(builder):
