@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from keras_refs import commands, recipes
+from keras_refs import commands, recipes, settings
 from keras_refs.errors import UserError
 
 USAGE = """\
@@ -49,11 +49,13 @@ def main(arguments=None):
 
 def _train(name, options):
     recipe = recipes.load(name)
-    config, folders = _parse(recipe, name, options)
+    config, folders = _parse(recipe, name, options, recipe.Config())
     commands.require_known_data(config)
     workdir = folders.workdir or _default_workdir(name, folders.resume)
     print(f"Run in {workdir}", flush=True)
     commands.import_tensorflow_quietly()
+    if hasattr(recipe, "config_for"):
+        config = _config_for_data(recipe, name, options, config)
     from keras_refs import training
 
     training.check_workdir(workdir, name, config, folders.resume)
@@ -82,12 +84,23 @@ def _report(recipe, metrics, workdir):
     )
 
 
-def _parse(recipe, name, options):
-    def both(config: recipe.Config = recipe.Config(), folders: Folders = Folders()):  # noqa: B008
+def _parse(recipe, name, options, default):
+    def both(config: recipe.Config = default, folders: Folders = Folders()):
         return config, folders
 
     program, flat = f"python -m keras_refs.train {name}", (tyro.conf.OmitArgPrefixes,)
     return tyro.cli(both, prog=program, description=recipe.__doc__, args=options, config=flat)
+
+
+def _config_for_data(recipe, name, options, config):
+    """Return the settings with the defaults for the amount of data, and print those that are not the recipe's usual."""
+    sized, _ = _parse(recipe, name, options, recipe.config_for(config.data))
+    usual = settings.flatten(config).items()
+    changed = dict(settings.flatten(sized).items() - usual)
+    if changed:
+        chosen = " ".join(f"--{setting.replace('_', '-')} {value}" for setting, value in sorted(changed.items()))
+        print(f"By the amount of data: {chosen}", flush=True)
+    return sized
 
 
 def _default_workdir(name, resume):

@@ -27,6 +27,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dates": ["date_formats", "generate_dates"],
         "calendars": ["Calendar", "is_date", "load_calendar", "parse_times"],
         "pipelines": ["Dataset", "ordered_batches", "shuffled_batches"],
+        "splicing": ["with_spliced"],
         "series": ["SeriesDataset", "SeriesEncoder", "Windows", "load_series"],
         "texts": [
             "NgramChannels",
@@ -41,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "TranscriptionDataset",
             "Transcriptions",
             "bucketed_batches",
+            "count_sources",
             "load_transcription_split",
             "load_transcriptions",
             "teacher_forcing",

@@ -1,5 +1,6 @@
 """TFDS data sets by name: which there are, answered without importing TensorFlow or TFDS, and opening one."""
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -95,11 +96,27 @@ def open_split(builder, split):
     """
     import tensorflow_datasets as tfds
 
-    try:
+    with _split_errors(builder, split):
         if builder.info.file_format is tfds.core.FileFormat.PARQUET:
             return _read_parquet(builder, split)
         return builder.as_dataset(split=split)
-    except ValueError as error:
+
+
+def count_examples(builder, split):
+    """Return the number of examples in a split of a TFDS builder.
+
+    Raises:
+        UserError: If there is no such split.
+    """
+    with _split_errors(builder, split):
+        return builder.info.splits[split].num_examples
+
+
+@contextlib.contextmanager
+def _split_errors(builder, split):
+    try:
+        yield
+    except (ValueError, KeyError) as error:
         has = ", ".join(builder.info.splits)
         raise UserError(
             f"The data set {builder.name!r} has no examples in {split!r}; its splits are: {has}. "

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from keras_refs.datasets import alignment
 from keras_refs.datasets.alignment import BOUNDARY
-from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
+from keras_refs.datasets.catalogue import count_examples, one_of_each, open_builder, read_all
 from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_range, without_autotune
 
 PADDING = 0
@@ -159,6 +159,12 @@ def load_transcriptions(
     builder, keys = open_builder(dataset, data_dir, _keys)
     splits = [_read(builder, keys, split, simplify) for split in (train_split, validation_split, test_split)]
     return TranscriptionDataset.from_builder(dataset, builder, splits, separator=separator)
+
+
+def count_sources(dataset, data_dir=None, split="train"):
+    """Return the number of sources in a split, without reading them; takes what `load_transcriptions` does."""
+    builder, _ = open_builder(dataset, data_dir, _keys)
+    return count_examples(builder, split)
 
 
 def load_transcription_split(dataset, data_dir=None, split="test", simplify=None):

@@ -20,6 +20,7 @@ def attention_seq2seq(
     bidirectional=False,
     attention="dot",
     dropout=0.0,
+    embedding_dropout=0.0,
     return_attention=False,
     use_cudnn="auto",
     name="attention_seq2seq",
@@ -55,6 +56,7 @@ def attention_seq2seq(
         bidirectional: Whether every layer of the encoder also reads backwards; each direction is `units // 2` wide.
         attention: `"dot"`, `"additive"` or `"hard"`.
         dropout: Dropout rate, in [0, 1), on the outputs of each encoder layer, the decoder and the combination.
+        embedding_dropout: Dropout rate, in [0, 1), on the embeddings of source and target.
         return_attention: Whether to output the attention weights, too.
         use_cudnn: `False` for an export that runs on any device; traced on a GPU, one with `"auto"` needs a GPU.
         name: Name of the model.
@@ -84,7 +86,8 @@ def attention_seq2seq(
     _check(num_source_symbols, num_target_symbols, embedding_dim, units, encoder_layers, bidirectional)
     arguments.check_choice("attention", attention, ("dot", "additive", "hard"))
     arguments.check_real("dropout", dropout, minimum=0, below=1)
-    source, x = _read("source", num_source_symbols, embedding_dim)
+    arguments.check_real("embedding_dropout", embedding_dropout, minimum=0, below=1)
+    source, x = _read("source", num_source_symbols, embedding_dim, embedding_dropout)
     source_mask = _is_token(source)
     for number in range(1, encoder_layers + 1):
         x = layers.Dropout(dropout, name=f"dropout{number - 1}")(x) if number > 1 else x
@@ -92,7 +95,7 @@ def attention_seq2seq(
     memory = layers.Dropout(dropout, name="memory")(x)
     states = [layers.Identity(name=f"initial_{name}")(state) for name, state in zip(STATES, states, strict=True)]
 
-    target, y = _read("target", num_target_symbols, embedding_dim)
+    target, y = _read("target", num_target_symbols, embedding_dim, embedding_dropout)
     decoder = layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name="decoder")
     head, masks, attended = _head(num_target_symbols, units, attention, dropout), [_is_token(target), source_mask], None
     if attention == "hard":
@@ -164,10 +167,11 @@ def _check(num_source_symbols, num_target_symbols, embedding_dim, units, encoder
         raise ValueError(f"`units` must be even for a bidirectional encoder. Received: units={units}")
 
 
-def _read(name, num_symbols, embedding_dim):
+def _read(name, num_symbols, embedding_dim, dropout):
     """Return an input of tokens and their embeddings."""
     tokens = keras.Input((None,), dtype="int32", name=name)
-    return tokens, layers.Embedding(num_symbols, embedding_dim, mask_zero=True, name=f"{name}_embedding")(tokens)
+    embedded = layers.Embedding(num_symbols, embedding_dim, mask_zero=True, name=f"{name}_embedding")(tokens)
+    return tokens, layers.Dropout(dropout, name=f"{name}_dropout")(embedded) if dropout else embedded
 
 
 def _is_token(tokens):

@@ -27,6 +27,20 @@ LIMITS = (
 )
 
 
+LITTLE_DATA = {
+    2_000: {
+        "attention": "hard",
+        "units": 256,
+        "embedding_dim": 64,
+        "encoder_layers": 1,
+        "dropout": 0.3,
+        "epochs": 60,
+        "batch_size": 32,
+    },
+}
+"""Default settings, by the greatest number of training words that they are for."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings of the recipe."""
@@ -36,6 +50,14 @@ class Config:
     training: sequences.Training = sequences.Training(epochs=50, batch_size=256, learning_rate=2e-3, clip_norm=1.0)
     decoding: sequences.Decoding = sequences.Decoding()
     compute: settings.Compute = settings.Compute()
+
+
+def config_for(data):
+    """Return the default settings for the data of a `settings.SequenceData`: `Config`, changed where there are less."""
+    words = datasets.count_sources(data.dataset, data.data_dir, data.train_split)
+    config = Config(data=data)
+    changes = next((changes for most, changes in LITTLE_DATA.items() if words <= most), {})
+    return settings.override(config, **changes)
 
 
 def train_and_evaluate(
@@ -49,7 +71,9 @@ def train_and_evaluate(
 
     run = training.Run("g2p", config, workdir, export_dir, resume, family="wide_recurrent")
     data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=without_stress)
-    pairs, batch_size = data.token_pairs(data.train), config.training.batch_size
+    # For hard attention targets say where to read on.
+    data = dataclasses.replace(data, aligned=config.network.attention == "hard")
+    pairs, batch_size = sequences.training_pairs(config, data), config.training.batch_size
     steps = run.steps_per_epoch(len(pairs[0]))
     prepare = functools.partial(datasets.teacher_forcing, num_target_symbols=data.target_symbols.size)
     # Pairs of about the same length, in a new order in every epoch, which follows from the seed and the step.

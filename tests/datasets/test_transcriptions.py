@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -150,13 +152,14 @@ def transcriptions(sources, targets, **options):
 
 
 def test_aligned_targets_say_where_the_next_character_is_read():
-    sources, targets = ["ab", "ba", "axb", "xa", "bx"], ["A B", "B A", "A K S B", "K S A", "B K S"]
+    sources = ["ab", "ba", "axb", *map("".join, itertools.product("abx", repeat=3))]
+    targets = [" ".join({"a": "A", "b": "B", "x": "K S"}[letter] for letter in source) for source in sources]
     data = transcriptions(sources, targets, separator=" ", aligned=True)
     assert data.target_symbols.symbols == ("A", "B", "K", "S", "")
     _, targets = data.token_pairs(data.train)
     a, b, k, s, move = range(2, 7)
     np.testing.assert_array_equal(targets[:2, :5], [[a, move, b, 1, 0], [b, move, a, 1, 0]])
-    np.testing.assert_array_equal(targets[2], [a, move, k, s, move, b, 1])
+    np.testing.assert_array_equal(targets[2, :7], [a, move, k, s, move, b, 1])
     strings = [string.decode() for string in data.target_symbols.strings(targets).numpy()]
     assert strings == [target for (target,) in data.train.targets]
 
