@@ -22,7 +22,17 @@ from keras_refs.recipes import g2p
 
 RESULTS = Path(__file__).parents[1] / "results" / "little_data.json"
 WORDS = (1_000, 4_000, 8_000, 33_000)
-CHOSEN = ("attention", "units", "embedding_dim", "encoder_layers", "dropout", "epochs", "batch_size", "learning_rate")
+CHOSEN = (
+    "attention",
+    "units",
+    "embedding_dim",
+    "encoder_layers",
+    "dropout",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "spliced",
+)
 """Settings that `g2p` chooses by the amount of data."""
 
 

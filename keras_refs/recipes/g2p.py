@@ -27,18 +27,21 @@ LIMITS = (
 )
 
 
-LITTLE_DATA = {
-    2_000: {
-        "attention": "hard",
-        "units": 256,
-        "embedding_dim": 64,
-        "encoder_layers": 1,
-        "dropout": 0.3,
-        "epochs": 60,
-        "batch_size": 32,
-    },
+LITTLE = {
+    "attention": "hard",
+    "embedding_dim": 64,
+    "units": 128,
+    "encoder_layers": 1,
+    "batch_size": 64,
+    "learning_rate": 4e-3,
+    "spliced": 3,
 }
-"""Default settings, by the greatest number of training words that they are for."""
+LITTLE_DATA = {
+    2_000: {**LITTLE, "dropout": 0.25, "epochs": 50},
+    6_000: {**LITTLE, "dropout": 0.25, "epochs": 14},
+    16_000: {**LITTLE, "dropout": 0.2, "epochs": 10, "units": 192},
+}
+"""Settings for little data, by the greatest number of training words that they are for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
