@@ -12,6 +12,7 @@ from keras_refs.datasets import alignment
 from keras_refs.datasets.alignment import BOUNDARY
 from keras_refs.datasets.catalogue import count_examples, one_of_each, open_builder, read_all
 from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_range, without_autotune
+from keras_refs.errors import UserError
 
 PADDING = 0
 
@@ -102,10 +103,22 @@ class TranscriptionDataset(Dataset):
 
     If they are `aligned`, for hard attention, the last target symbol is the empty string: it stands in the tokens of
     targets wherever the next character is read, which `alignment.fit_alignment` finds in the training pairs.
+
+    Raises:
+        UserError: If there is a separator, but in no training target, though some have more than three characters.
     """
 
     separator: str = ""
     aligned: bool = False
+
+    def __post_init__(self):
+        all_targets = [target for targets in self.train.targets for target in targets]
+        longest = max(all_targets, key=len, default="")
+        if self.separator and len(longest) > 3 and not any(self.separator in target for target in all_targets):
+            raise UserError(
+                f"The symbols of a target of {self.name!r} must be separated by {self.separator!r}, as in 'K AE T'. "
+                f"Received: {longest!r}"
+            )
 
     @functools.cached_property
     def source_symbols(self):

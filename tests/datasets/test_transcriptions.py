@@ -185,3 +185,11 @@ def test_two_marks_are_composed_and_those_that_have_no_composition_are_kept():
     letters = datasets.Symbols.of(["\u1ebf", "\u025b" + TILDE])
     assert letters.symbols == ("\u025b", TILDE, "\u1ebf")
     np.testing.assert_array_equal(letters.tokens(["e" + CIRCUMFLEX + ACUTE, "\u025b" + TILDE]), [[4, 0], [2, 3]])
+
+
+def test_symbols_must_be_separated():
+    with pytest.raises(UserError, match="must be separated by ' ', as in 'K AE T'. Received: 'k\u0254\u02d0tn'"):
+        transcriptions(["cat", "courten"], ["k\u00e6t", "k\u0254\u02d0tn"], separator=" ")
+    for targets in (["A", "AA1"], ["K AE", "k\u0254\u02d0tn"]):
+        transcriptions(["a", "b"], targets, separator=" ")
+    transcriptions(["a"], ["long"])
