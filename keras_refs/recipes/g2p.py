@@ -102,12 +102,10 @@ def train_and_evaluate(
         network = build(config, data, for_export=True)
         network.set_weights(model.get_weights())
         inputs, outputs = ("words", data.source_symbols), ("phonemes", data.target_symbols)
-        # Words of another data set may have other letters.
-        shown = SHOWN if data.name == "cmudict" else data.test.sources[:8]
         signatures = export.write_transcriber(
-            network, inputs, outputs, folder, examples=shown[:2], half_precision=True, **vars(config.decoding)
+            network, inputs, outputs, folder, examples=SHOWN[:2], half_precision=True, **vars(config.decoding)
         )
-        scores = sequences.score(folder, data.test, history, run.figures, label="words", shown=shown)
+        scores = sequences.score(folder, data.test, history, run.figures, label="words", shown=SHOWN)
         card = {"summary": __doc__, "signatures": signatures, "limits": LIMITS, "scored_on": SCORED_ON}
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
