@@ -19,7 +19,7 @@ PAGES = {
     REPOSITORY / "README.md": ("models",),
     REPOSITORY / "README.zh-CN.md": ("models",),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
-        *("commands", "lengths", "learning_curve", "forecasts", "throughput", "decoding", "serving"),
+        *("commands", "lengths", "learning_curve", "forecasts", "little_data", "throughput", "decoding", "serving"),
     ),
 }
 """The marked parts of each page."""
@@ -29,6 +29,10 @@ ALONE = (
     *("linear_regression", "logistic_regression"),
 )
 """Rows whose runs had their cores to themselves; the times of the others are upper bounds."""
+
+
+ALL_WORDS = 99_700
+"""Training words of CMUdict."""
 
 
 def _measured(name):
@@ -140,6 +144,32 @@ def forecasts_table():
     return "\n".join([*lines, "", f"{summary} {_where({**runs[0], **runs[0]['ran_on']})}."])
 
 
+def little_data_table():
+    """Return the figures of `benchmarks/little_data.py`, and those of `benchmarks/results.py` for all words."""
+    runs = _measured("little_data")["runs"]
+    of_all = [
+        {"method": "g2p", "words": ALL_WORDS, "word_error_rate": run["score"]} for run in _measured("g2p")["runs"]
+    ]
+    sizes = sorted({run["words"] for run in [*runs, *of_all]})
+    header = " | ".join(f"{words:,}" for words in sizes)
+    lines = [f"| training words | {header} |", "|---|" + "---|" * len(sizes)]
+    for method, label in {"g2p": "`g2p`", "phonetisaurus": "Phonetisaurus 0.3.0"}.items():
+        for rate, what in {"word_error_rate": "words", "symbol_error_rate": "phonemes"}.items():
+            scores = [
+                [
+                    run[rate]
+                    for run in [*runs, *of_all]
+                    if (run["method"], run["words"]) == (method, words) and rate in run
+                ]
+                for words in sizes
+            ]
+            lines.append(" ".join(f"| {label}, wrong {what} | {' | '.join(map(_score_of, scores))} |".split()))
+    times = {run["words"]: run["wall_seconds"] for run in runs if run["method"] == "g2p"}
+    told = ", ".join(f"{seconds:.0f} s with {words:,}" for words, seconds in sorted(times.items()))
+    where = f"on {_cores([runs[-1]['cores']])} of {runs[-1]['ran_on']['device']} that other work shared"
+    return "\n".join([*lines, "", f"`g2p` took {told}, {where}."])
+
+
 def throughput_table():
     """Return the figures of `benchmarks/throughput.py`."""
     measured = _measured("throughput")
@@ -207,6 +237,7 @@ TABLES = {
     "lengths": lengths_table,
     "learning_curve": learning_curve_table,
     "forecasts": forecasts_table,
+    "little_data": little_data_table,
     "throughput": throughput_table,
     "decoding": decoding_table,
     "serving": serving_table,

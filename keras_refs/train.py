@@ -49,12 +49,14 @@ def main(arguments=None):
 
 def _train(name, options):
     recipe = recipes.load(name)
-    config, folders = _parse(recipe, name, options)
+    config, folders = _parse(recipe, name, options, _default_config(recipe, options))
     _require_one_source(options)
     commands.require_known_data(config)
     workdir = folders.workdir or _default_workdir(name, folders.resume)
     print(f"Run in {workdir}", flush=True)
     commands.import_tensorflow_quietly()
+    if hasattr(recipe, "config_for"):
+        config = _config_for_data(recipe, name, options, config)
     from keras_refs import training
 
     training.check_workdir(workdir, name, config, folders.resume)
@@ -91,9 +93,7 @@ def _report(recipe, metrics, workdir):
     )
 
 
-def _parse(recipe, name, options):
-    default = _default_config(recipe, options)
-
+def _parse(recipe, name, options, default):
     def both(config: recipe.Config = default, folders: Folders = Folders()):
         return config, folders
 
@@ -117,6 +117,17 @@ def _value_of(name, options):
         if given.replace("_", "-") == name:
             return value if equals else "".join(options[number + 1 : number + 2])
     return None
+
+
+def _config_for_data(recipe, name, options, config):
+    """Return the settings with the defaults for the amount of data, and print those that are not the recipe's usual."""
+    sized, _ = _parse(recipe, name, options, recipe.config_for(config.data))
+    usual = settings.flatten(config).items()
+    changed = dict(settings.flatten(sized).items() - usual)
+    if changed:
+        chosen = " ".join(f"--{setting.replace('_', '-')} {value}" for setting, value in sorted(changed.items()))
+        print(f"By the amount of data: {chosen}", flush=True)
+    return sized
 
 
 def _default_workdir(name, resume):

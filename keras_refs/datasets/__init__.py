@@ -29,6 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "calendars": ["Calendar", "load_calendar"],
         "linear_forecasts": ["WindowInputs", "one_in"],
         "pipelines": ["Dataset", "is_on_disk", "ordered_batches", "shuffled_batches"],
+        "splicing": ["with_spliced"],
         "series": [
             "SeriesDataset",
             "Windows",
@@ -51,6 +52,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "TranscriptionDataset",
             "Transcriptions",
             "bucketed_batches",
+            "count_sources",
             "load_transcription_split",
             "load_transcriptions",
             "teacher_forcing",

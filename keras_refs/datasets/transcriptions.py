@@ -2,15 +2,19 @@
 
 import dataclasses
 import functools
+import re
+import unicodedata
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_refs.datasets import files
-from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
+from keras_refs.datasets import alignment, files
+from keras_refs.datasets.alignment import BOUNDARY
+from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all, split_files
 from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_range, without_autotune
+from keras_refs.errors import UserError
 
-PADDING, BOUNDARY = 0, 1
+PADDING = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +44,8 @@ class Symbols:
 
     def split(self, string):
         """Return the symbols of a Python string."""
-        string = string.lower() if self.lower_case else string
-        return string.split(self.separator) if self.separator and string else list(string)
+        string = normalised(string.lower() if self.lower_case else string)
+        return [symbol for symbol in string.split(self.separator) if symbol] if self.separator else list(string)
 
     def lookup(self, tokens):
         """Return the symbols of a sequence of tokens as a tuple, without padding and boundary."""
@@ -53,6 +57,8 @@ class Symbols:
         Other symbols are left out. With `boundary`, the boundary is appended to each.
         """
         strings = tf.strings.lower(strings, "utf-8") if self.lower_case else strings
+        for decomposed, composed in _compositions(self.symbols):
+            strings = tf.strings.regex_replace(strings, decomposed, composed)
         split = (
             tf.strings.split(strings, self.separator)
             if self.separator
@@ -72,7 +78,10 @@ class Symbols:
     def strings(self, tokens):
         """Return the strings of int32 tokens `(..., steps)`."""
         symbols = tf.gather(tf.constant(["", "", *self.symbols]), tokens)
-        return tf.strings.strip(tf.strings.reduce_join(symbols, axis=-1, separator=self.separator))
+        joined = tf.strings.strip(tf.strings.reduce_join(symbols, axis=-1, separator=self.separator))
+        if "" in self.symbols and self.separator:
+            joined = tf.strings.regex_replace(joined, f"({re.escape(self.separator)})+", self.separator)
+        return joined
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,9 +99,26 @@ class Transcriptions(Examples):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TranscriptionDataset(Dataset):
-    """`Transcriptions` by split; sources are read in lower case, by character, `separator` separates target symbols."""
+    """`Transcriptions` by split; sources are read in lower case, by character, `separator` separates target symbols.
+
+    If they are `aligned`, for hard attention, the last target symbol is the empty string: it stands in the tokens of
+    targets wherever the next character is read, which `alignment.fit_alignment` finds in the training pairs.
+
+    Raises:
+        UserError: If there is a separator, but in no training target, though some have more than three characters.
+    """
 
     separator: str = ""
+    aligned: bool = False
+
+    def __post_init__(self):
+        all_targets = [target for targets in self.train.targets for target in targets]
+        longest = max(all_targets, key=len, default="")
+        if self.separator and len(longest) > 3 and not any(self.separator in target for target in all_targets):
+            raise UserError(
+                f"The symbols of a target of {self.name!r} must be separated by {self.separator!r}, as in 'K AE T'. "
+                f"Received: {longest!r}"
+            )
 
     @functools.cached_property
     def source_symbols(self):
@@ -102,15 +128,31 @@ class TranscriptionDataset(Dataset):
     @functools.cached_property
     def target_symbols(self):
         """The `Symbols` of the training targets."""
+        symbols = self._written_symbols
+        return dataclasses.replace(symbols, symbols=(*symbols.symbols, "")) if self.aligned else symbols
+
+    @functools.cached_property
+    def _written_symbols(self):
         return Symbols.of((target for targets in self.train.targets for target in targets), self.separator)
+
+    @functools.cached_property
+    def _alignment(self):
+        sizes = self.source_symbols.size, self._written_symbols.size
+        return alignment.fit_alignment(*self._tokens(self.train), *sizes)
 
     def token_pairs(self, split):
         """Return the tokens of every source of a `Transcriptions` with each of its targets, two int32 `(pairs, steps)`.
 
         They are padded at the end; targets end with the boundary.
         """
+        sources, targets = self._tokens(split)
+        if self.aligned:
+            targets = alignment.align(sources, targets, self._alignment, move=self.target_symbols.size - 1)
+        return sources, targets
+
+    def _tokens(self, split):
         sources, targets = split.pairs()
-        return self.source_symbols.tokens(sources).numpy(), self.target_symbols.tokens(targets, boundary=True).numpy()
+        return self.source_symbols.tokens(sources).numpy(), self._written_symbols.tokens(targets, boundary=True).numpy()
 
 
 def load_transcriptions(
@@ -139,6 +181,15 @@ def load_transcriptions(
     return TranscriptionDataset.from_builder(dataset, builder, splits, separator=separator)
 
 
+def count_sources(dataset, data_dir=None, train_split="train", data=None, source=None, target=None, separator=""):
+    """Return the number of training sources of what `load_transcriptions` takes; a TFDS set is not read for it."""
+    if data is not None:
+        return len(files.read_pairs(data, source, target, separator)[0])
+    builder, _ = open_builder(dataset, data_dir, _keys)
+    split_files(builder, train_split)
+    return builder.info.splits[train_split].num_examples
+
+
 def load_transcription_split(
     dataset, data_dir=None, split="test", separator="", simplify=None, data=None, source=None, target=None
 ):
@@ -148,6 +199,11 @@ def load_transcription_split(
         return _of_pairs(splits, simplify)[files.SPLITS.index(split)]
     builder, keys = open_builder(dataset, data_dir, _keys)
     return _read(builder, keys, split, simplify)
+
+
+def normalised(string):
+    """Return a string in Unicode's normal form NFC, so that what looks the same is the same, as all that is read is."""
+    return unicodedata.normalize("NFC", string)
 
 
 def teacher_forcing(sources, targets, num_target_symbols):
@@ -220,9 +276,37 @@ def _of_pairs(splits, simplify):
 
 
 def _simplified(sources, targets, simplify):
-    """Return `Transcriptions` of strings and of the lists of their targets, each of which is there once."""
-    simplified = (map(simplify, of_source) if simplify else of_source for of_source in targets)
-    return Transcriptions(tuple(sources), tuple(tuple(dict.fromkeys(of_source)) for of_source in simplified))
+    """Return `Transcriptions` of strings and of the lists of their targets, in NFC; each target is there once."""
+
+    def learned(target):
+        return simplify(normalised(target)) if simplify else normalised(target)
+
+    return Transcriptions(
+        tuple(map(normalised, sources)),
+        tuple(tuple(dict.fromkeys(map(learned, of_source))) for of_source in targets),
+    )
+
+
+def _compositions(symbols):
+    """Return pairs of characters and the one in their place in NFC, for those of symbols, parts of others first.
+
+    TensorFlow has no NFC; strings from elsewhere may have an accent as a character of its own.
+    """
+    pairs = {}
+
+    def add(character):
+        decomposed = unicodedata.decomposition(character)
+        if not decomposed or decomposed.startswith("<"):
+            return
+        parts = "".join(chr(int(code, 16)) for code in decomposed.split())
+        if normalised(parts) == character:
+            add(parts[0])
+            pairs[parts] = character
+
+    for symbol in symbols:
+        for character in symbol:
+            add(character)
+    return pairs.items()
 
 
 def _keys(builder):

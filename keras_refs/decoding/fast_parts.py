@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from keras_refs.models.seq2seq import SHARPNESS
+
 ACTIVATIONS = (tf.sigmoid, tf.sigmoid, tf.tanh, tf.sigmoid)
 """Activations of the input gate, the forget gate, the candidate and the output gate, in Keras's order."""
 
@@ -35,6 +37,7 @@ class FastParts:
         combination, probabilities = self._values("combination", dtype), self._values("probabilities")
         names = ("attention_query", "attention_key", "attention") if "attention_key" in self._layers else ()
         scoring = [value for name in names for value in self._values(name)]
+        is_hard = "symbol_and_context" in self._layers
 
         def encoder(source):
             """Read sources once."""
@@ -45,18 +48,24 @@ class FastParts:
                 x, hidden, cell = (tf.concat(both, axis=-1) for both in zip(*directions, strict=True))
             memory = tf.transpose(tf.cast(x, tf.float32), [1, 0, 2])
             keys = {"key": tf.tensordot(memory, scoring[1], 1)} if scoring else {}
-            return {"memory": memory, **keys, "mask": mask, "hidden": hidden, "cell": cell}
+            position = {"position": tf.zeros_like(source[:, 0])} if is_hard else {}
+            return {"memory": memory, **keys, "mask": mask, "hidden": hidden, "cell": cell, **position}
 
         def step(inputs):
             """Predict the next symbol."""
-            hidden, cell = decoder.step(decoder.project(inputs["symbol"]), inputs["hidden"], inputs["cell"])
-            scores = _scores(tf.cast(hidden, tf.float32), inputs, scoring)
-            weights = tf.nn.softmax(tf.where(inputs["mask"], scores, -1e9))
-            context = tf.squeeze(tf.matmul(weights[:, tf.newaxis], inputs["memory"]), axis=1)
+            symbol, states, position = inputs["symbol"], (inputs["hidden"], inputs["cell"]), {}
+            if is_hard:
+                moves = tf.cast(symbol == probabilities[1].shape[0] - 1, tf.int32)
+                position = {"position": inputs["position"] + moves}
+                context, weights = _attend(_scores_around(position["position"], inputs), inputs)
+                hidden, cell = decoder.step(decoder.project(symbol, context), *states)
+            else:
+                hidden, cell = decoder.step(decoder.project(symbol), *states)
+                context, weights = _attend(_scores(tf.cast(hidden, tf.float32), inputs, scoring), inputs)
             combined = tf.concat([hidden, tf.cast(context, dtype)], axis=-1)
             combined = tf.cast(tf.tanh(_dense(combined, *combination)), tf.float32)
             predicted = tf.nn.softmax(_dense(combined, *probabilities))
-            return {"probabilities": predicted, "attention": weights, "hidden": hidden, "cell": cell}
+            return {"probabilities": predicted, "attention": weights, "hidden": hidden, "cell": cell, **position}
 
         return encoder, step
 
@@ -67,7 +76,7 @@ class FastParts:
 class _Cell:
     """Keras's LSTM cell with products in `dtype`; its step takes the projected input.
 
-    `embedding` is the layer before, if the inputs are tokens.
+    `embedding` is the layer before, if the inputs are tokens, beside which there may be a context.
     """
 
     def __init__(self, cell, dtype, embedding=None):
@@ -76,11 +85,19 @@ class _Cell:
         if embedding is None:
             self._table, self._input_weights = None, (tf.cast(kernel, dtype), tf.cast(bias, dtype))
         else:
-            self._table = tf.cast(_dense(_value(embedding.embeddings), kernel, bias), dtype)
+            embeddings = _value(embedding.embeddings)
+            kernel, of_context = kernel[: embeddings.shape[1]], kernel[embeddings.shape[1] :]
+            self._table = tf.cast(_dense(embeddings, kernel, bias), dtype)
+            self._context_kernel = tf.cast(of_context, dtype)
         self._recurrent_kernels = tf.split(_value(cell.recurrent_kernel, dtype), 4, axis=1)
 
-    def project(self, inputs):
-        """Return the inputs' part of the gates: of tokens of any shape, or of vectors `(steps, batch, width)`."""
+    def project(self, inputs, context=None):
+        """Return the inputs' part of the gates: of tokens of any shape, or of vectors `(steps, batch, width)`.
+
+        Beside tokens `(batch,)` there may be a context, float32 `(batch, width)`.
+        """
+        if context is not None:
+            return tf.gather(self._table, inputs) + tf.matmul(tf.cast(context, self.dtype), self._context_kernel)
         if self._table is not None:
             return tf.gather(self._table, inputs)
         rows = _dense(tf.reshape(inputs, [-1, inputs.shape[-1]]), *self._input_weights)
@@ -110,6 +127,18 @@ def _value(variable, dtype=tf.float32):
 
 def _dense(x, kernel, bias):
     return tf.nn.bias_add(tf.matmul(x, kernel), bias)
+
+
+def _attend(scores, encoded):
+    """Return the context `(batch, units)` and the attention weights for scores `(batch, source steps)`."""
+    weights = tf.nn.softmax(tf.where(encoded["mask"], scores, scores - 1e9))
+    return tf.squeeze(tf.matmul(weights[:, tf.newaxis], encoded["memory"]), axis=1), weights
+
+
+def _scores_around(position, encoded):
+    """Return the scores of hard attention, as the model computes them: without the part that all steps have."""
+    steps = tf.range(tf.shape(encoded["mask"])[1])
+    return SHARPNESS * tf.cast(steps * (2 * position[:, tf.newaxis] - steps), tf.float32)
 
 
 def _scores(hidden, encoded, scoring):

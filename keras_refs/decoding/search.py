@@ -29,6 +29,7 @@ def greedy_search(parts, source, boundary, max_steps):
     encoder, step = parts
     encoded = encoder(source)
     batch, source_steps = tf.unstack(tf.shape(encoded["mask"]))
+    state_names = _state_names(encoded)
 
     def is_unfinished(number, finished, *_):
         return (number < max_steps) & ~tf.reduce_all(finished)
@@ -44,7 +45,7 @@ def greedy_search(parts, source, boundary, max_steps):
             number + 1,
             finished,
             symbol,
-            {name: outputs[name] for name in STATES},
+            {name: outputs[name] for name in state_names},
             log_probability,
             tf.concat([symbols, tf.where(finished, PADDING, symbol)[:, tf.newaxis]], axis=1),
             tf.concat([attention, weights[:, tf.newaxis]], axis=1),
@@ -54,7 +55,7 @@ def greedy_search(parts, source, boundary, max_steps):
         0,
         tf.zeros([batch], tf.bool),
         tf.fill([batch], boundary),
-        {name: encoded[name] for name in STATES},
+        {name: encoded[name] for name in state_names},
         tf.zeros([batch]),
         tf.zeros([batch, 0], tf.int32),
         tf.zeros([batch, 0, source_steps]),
@@ -85,7 +86,7 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
     """
     encoder, step = parts
     encoded = encoder(source)
-    batch = tf.shape(encoded["memory"])[0]
+    batch, state_names = tf.shape(encoded["memory"])[0], _state_names(encoded)
     # Row `example * width + hypothesis`.
     encoded = {name: tf.repeat(tensor, width, axis=0) for name, tensor in encoded.items()}
 
@@ -103,7 +104,7 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
             number + 1,
             finished,
             symbol,
-            {name: tf.gather(outputs[name], rows) for name in STATES},
+            {name: tf.gather(outputs[name], rows) for name in state_names},
             log_probability,
             length,
             tf.concat([symbols, tf.where(finished, PADDING, symbol)[:, :, tf.newaxis]], axis=2),
@@ -113,7 +114,7 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
         0,
         tf.zeros([batch, width], tf.bool),
         tf.fill([batch, width], boundary),
-        {name: encoded[name] for name in STATES},
+        {name: encoded[name] for name in state_names},
         tf.where(tf.range(width) == 0, tf.zeros([batch, 1]), -float("inf")),
         tf.zeros([batch, width], tf.int32),
         tf.zeros([batch, width, 0], tf.int32),
@@ -123,6 +124,11 @@ def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
     score, order = tf.math.top_k(score, width)
     unordered = {"symbols": symbols, "log_probability": log_probability}
     return {"score": score, **{name: tf.gather(tensor, order, batch_dims=1) for name, tensor in unordered.items()}}
+
+
+def _state_names(encoded):
+    """Return what a step passes on to the next: with hard attention the position, too."""
+    return [name for name in (*STATES, "position") if name in encoded]
 
 
 def _loop(condition, take_step, start, growing):

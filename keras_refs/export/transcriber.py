@@ -80,9 +80,14 @@ def write_transcriber(
 
 def _described(source, target, longest_source, beam_width, length_penalty):
     (source, source_symbols), (target, target_symbols) = source, target
-    characters, symbols = "".join(source_symbols.symbols), target_symbols.separator.join(target_symbols.symbols)
+    characters, symbols = "".join(source_symbols.symbols), target_symbols.separator.join(target_symbols.symbols).strip()
+    moving_on = twice = ""
+    if "" in target_symbols.symbols:
+        moving_on = ", and the one after them into no symbol: there the next character is read"
+        twice = " Two that differ in where characters are read alone are the same string."
     return (
-        f"All but the last take `{source}`, string `[batch]`, UTF-8. Upper case is read as lower case, characters "
+        f"All but the last take `{source}`, string `[batch]`, UTF-8, in Unicode's form NFC or with letter and accent "
+        "apart where the characters\nhave both in one. Upper case is read as lower case, characters "
         f"other than `{characters}` are left out, and so is what follows the first {longest_source}. Where nothing is "
         "left, the output is an empty string with the score 0.\n\n"
         f"- `serving_default`: by greedy search `{target}`, string `[batch]`; `score`, float32 `[batch]`, the "
@@ -90,13 +95,13 @@ def _described(source, target, longest_source, beam_width, length_penalty):
         "symbol, and the end, attends to each character that is read.\n"
         f"- `k_best`: by beam search the best {beam_width}, best first, `{target}`, string `[batch, {beam_width}]`, "
         f"and `score`, float32 `[batch, {beam_width}]`, the log-probability divided by the\n  length to the power of "
-        f"{length_penalty:g}; minus infinity where there are fewer.\n"
+        f"{length_penalty:g}; minus infinity where there are fewer.{twice}\n"
         "- `bfloat16`: as `serving_default`, with the large products in bfloat16: faster for large batches where the "
         "processor has\n  instructions for it, several times as slow where it has none.\n"
         "- `numeric`: by greedy search without strings, from `tokens`, int32 `[batch, characters]`, to `symbols`, "
         "int32 `[batch, steps]`, with `score` and `attention`; both are indices, counted\n  from 2 and padded with 0 "
         "at the end, the tokens into the characters above, the symbols into "
-        f"`{symbols}`."
+        f"`{symbols}`{moving_on}."
     )
 
 

@@ -7,6 +7,8 @@ from keras_refs.models import arguments, heads
 
 STATES = ("hidden", "cell")
 """Names of the two parts of an LSTM's state."""
+SHARPNESS = 100.0
+"""Factor of the scores of hard attention: next to its position the weights are e^-100, which is 0 in float32."""
 
 
 def attention_seq2seq(
@@ -18,6 +20,7 @@ def attention_seq2seq(
     bidirectional=False,
     attention="dot",
     dropout=0.0,
+    embedding_dropout=0.0,
     return_attention=False,
     use_cudnn="auto",
     name="attention_seq2seq",
@@ -29,7 +32,10 @@ def attention_seq2seq(
         a_t = softmax over j of score(s_t, m_j),    c_t = sum_j a_tj m_j,
         p_t = softmax(W tanh(V [s_t, c_t] + b) + d),
 
-    where score is s_t . m_j (`"dot"`) or v . tanh(A s_t + B m_j) (`"additive"`).
+    where score is s_t . m_j (`"dot"`), v . tanh(A s_t + B m_j) (`"additive"`) or -100 (j - p_t)^2 (`"hard"`). The last
+    attends to the position p_t alone, which is how often the decoder has read the last target symbol, or the last step
+    if there are fewer: that symbol, `num_target_symbols - 1`, moves the attention on and is no other. The decoder then
+    reads c_t beside the target. It is for targets that are aligned with their sources, and learns more from few pairs.
 
     Inputs, a dictionary: `source` and `target`, int32 tokens, `(batch, steps)`, 0 for padding at the end. `target` is
     what the decoder reads at each step: a start symbol, then the target up to the previous step.
@@ -48,8 +54,9 @@ def attention_seq2seq(
         units: Width of the encoder's outputs and of the decoder.
         encoder_layers: Number of LSTM layers of the encoder.
         bidirectional: Whether every layer of the encoder also reads backwards; each direction is `units // 2` wide.
-        attention: `"dot"` or `"additive"`.
+        attention: `"dot"`, `"additive"` or `"hard"`.
         dropout: Dropout rate, in [0, 1), on the outputs of each encoder layer, the decoder and the combination.
+        embedding_dropout: Dropout rate, in [0, 1), on the embeddings of source and target.
         return_attention: Whether to output the attention weights, too.
         use_cudnn: `False` for an export that runs on any device; traced on a GPU, one with `"auto"` needs a GPU.
         name: Name of the model.
@@ -61,7 +68,8 @@ def attention_seq2seq(
         ValueError: If an argument is out of its range, or `units` is odd for a bidirectional encoder.
 
     Source: Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine translation" (dot score
-    and combination); Bahdanau, Cho & Bengio 2015 (additive score).
+    and combination); Bahdanau, Cho & Bengio 2015 (additive score); Aharoni & Goldberg 2017, "Morphological inflection
+    generation with hard monotonic attention".
 
     Differs from the listing (C3) it repairs:
 
@@ -76,9 +84,10 @@ def attention_seq2seq(
     (None, None, 41)
     """
     _check(num_source_symbols, num_target_symbols, embedding_dim, units, encoder_layers, bidirectional)
-    arguments.check_choice("attention", attention, ("dot", "additive"))
+    arguments.check_choice("attention", attention, ("dot", "additive", "hard"))
     arguments.check_real("dropout", dropout, minimum=0, below=1)
-    source, x = _read("source", num_source_symbols, embedding_dim)
+    arguments.check_real("embedding_dropout", embedding_dropout, minimum=0, below=1)
+    source, x = _read("source", num_source_symbols, embedding_dim, embedding_dropout)
     source_mask = _is_token(source)
     for number in range(1, encoder_layers + 1):
         x = layers.Dropout(dropout, name=f"dropout{number - 1}")(x) if number > 1 else x
@@ -86,11 +95,15 @@ def attention_seq2seq(
     memory = layers.Dropout(dropout, name="memory")(x)
     states = [layers.Identity(name=f"initial_{name}")(state) for name, state in zip(STATES, states, strict=True)]
 
-    target, y = _read("target", num_target_symbols, embedding_dim)
+    target, y = _read("target", num_target_symbols, embedding_dim, embedding_dropout)
     decoder = layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name="decoder")
-    head = _head(num_target_symbols, units, attention, dropout)
+    head, masks, attended = _head(num_target_symbols, units, attention, dropout), [_is_token(target), source_mask], None
+    if attention == "hard":
+        moves = ops.cast(ops.equal(target, num_target_symbols - 1), "int32")
+        attended = _attend_to(ops.cumsum(moves, axis=1), head, memory, masks)
+        y = head["symbol_and_context"]([y, attended[0]])
     decoded = decoder(y, initial_state=states)
-    probabilities, weights = _predict(head, decoded, memory, [_is_token(target), source_mask])
+    probabilities, weights = _predict(head, decoded, memory, masks, attended)
     outputs = {"probabilities": probabilities, "attention": weights} if return_attention else probabilities
     return keras.Model({"source": source, "target": target}, outputs, name=name)
 
@@ -107,7 +120,8 @@ def seq2seq_parts(model):
         Two `keras.Model`: the encoder, from `source` to the dictionary of `memory` `(batch, source steps, units)`, the
         boolean `mask` `(batch, source steps)`, and the decoder's initial `hidden` and `cell`, both `(batch, units)`;
         and the step, from the dictionary of these four and the previous `symbol`, int32 `(batch,)`, to `probabilities`
-        `(batch, num_target_symbols)`, `attention` `(batch, source steps)`, and the next `hidden` and `cell`.
+        `(batch, num_target_symbols)`, `attention` `(batch, source steps)`, and the next `hidden` and `cell`. With hard
+        attention there is a third state, `position`, int32 `(batch,)`.
 
     >>> encoder, step = seq2seq_parts(attention_seq2seq(num_target_symbols=5, embedding_dim=16, units=32))
     >>> step.output["probabilities"].shape
@@ -115,26 +129,32 @@ def seq2seq_parts(model):
     """
     by_name = {layer.name: layer for layer in model.layers}
     source = model.input["source"]
-    memory, mask = ops.copy(by_name["memory"].output), _is_token(source)
-    states = [by_name[f"initial_{name}"].output for name in STATES]
-    encoder = keras.Model(source, {"memory": memory, "mask": mask, **dict(zip(STATES, states, strict=True))})
+    encoded = {"memory": ops.copy(by_name["memory"].output), "mask": _is_token(source)}
+    encoded |= {name: by_name[f"initial_{name}"].output for name in STATES}
+    is_hard = "symbol_and_context" in by_name
+    if is_hard:
+        encoded["position"] = ops.zeros_like(source[:, 0])
 
     symbol = keras.Input((), dtype="int32", name="symbol")
-    previous = {
-        name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name)
-        for name, tensor in (("memory", memory), ("mask", mask), *zip(STATES, states, strict=True))
-    }
+    previous = {name: keras.Input(tensor.shape[1:], dtype=tensor.dtype, name=name) for name, tensor in encoded.items()}
+    memory, masks, attended, position = previous["memory"], [None, previous["mask"]], None, {}
     # A copy has no mask, which would be that of a sequence.
     embedded = ops.copy(by_name["target_embedding"](symbol))
+    if is_hard:
+        last_symbol = by_name["target_embedding"].input_dim - 1
+        position = {"position": previous["position"] + ops.cast(ops.equal(symbol, last_symbol), "int32")}
+        attended = _attend_to(position["position"][:, None], by_name, memory, masks)
+        embedded = by_name["symbol_and_context"]([embedded, attended[0][:, 0]])
     decoded, next_states = by_name["decoder"].cell(embedded, [previous[name] for name in STATES])
     one_step = layers.Reshape((1, -1))(decoded)
-    probabilities, weights = _predict(by_name, one_step, previous["memory"], [None, previous["mask"]])
+    probabilities, weights = _predict(by_name, one_step, memory, masks, attended)
     outputs = {
         "probabilities": layers.Flatten()(probabilities),
         "attention": ops.squeeze(weights, axis=1),
         **dict(zip(STATES, next_states, strict=True)),
+        **position,
     }
-    return encoder, keras.Model({"symbol": symbol, **previous}, outputs)
+    return keras.Model(source, encoded), keras.Model({"symbol": symbol, **previous}, outputs)
 
 
 def _check(num_source_symbols, num_target_symbols, embedding_dim, units, encoder_layers, bidirectional):
@@ -147,10 +167,11 @@ def _check(num_source_symbols, num_target_symbols, embedding_dim, units, encoder
         raise ValueError(f"`units` must be even for a bidirectional encoder. Received: units={units}")
 
 
-def _read(name, num_symbols, embedding_dim):
+def _read(name, num_symbols, embedding_dim, dropout):
     """Return an input of tokens and their embeddings."""
     tokens = keras.Input((None,), dtype="int32", name=name)
-    return tokens, layers.Embedding(num_symbols, embedding_dim, mask_zero=True, name=f"{name}_embedding")(tokens)
+    embedded = layers.Embedding(num_symbols, embedding_dim, mask_zero=True, name=f"{name}_embedding")(tokens)
+    return tokens, layers.Dropout(dropout, name=f"{name}_dropout")(embedded) if dropout else embedded
 
 
 def _is_token(tokens):
@@ -185,6 +206,8 @@ def _head(num_symbols, units, attention, dropout):
         ]
     else:
         scores = [layers.Attention(dtype=full_precision, name="attention")]
+    if attention == "hard":
+        scores.append(layers.Concatenate(name="symbol_and_context"))
     head = [
         *scores,
         layers.Dropout(dropout, name="decoder_dropout"),
@@ -196,16 +219,27 @@ def _head(num_symbols, units, attention, dropout):
     return {layer.name: layer for layer in head}
 
 
-def _predict(head, decoded, memory, masks):
+def _attend_to(position, head, memory, masks):
+    """Return the context and the attention weights at int32 positions `(batch, steps)`."""
+    position = ops.cast(position, "float32")
+    steps = ops.cumsum(ops.ones_like(memory[:, :, 0], dtype="float32"), axis=1) - 1.0
+    # -(j - p)^2 without p^2, which is the same for all j.
+    query = ops.stack([position, ops.ones_like(position)], axis=-1)
+    key = SHARPNESS * ops.stack([2.0 * steps, -steps * steps], axis=-1)
+    return head["attention"]([query, memory, key], mask=masks, return_attention_scores=True)
+
+
+def _predict(head, decoded, memory, masks, attended=None):
     """Return probabilities and attention weights for the decoder's outputs at any number of steps.
 
     `masks` are those of the query and of the value. Without the first, the mask of the outputs would be lost where
-    state and context are concatenated.
+    state and context are concatenated. `attended` is what `_attend_to` returned, if the attention is hard.
     """
     decoded = head["decoder_dropout"](decoded)
     query, key = decoded, memory
     if "attention_query" in head:
         query, key = head["attention_query"](query), head["attention_key"](key)
-    context, weights = head["attention"]([query, memory, key], mask=masks, return_attention_scores=True)
+    attended = attended or head["attention"]([query, memory, key], mask=masks, return_attention_scores=True)
+    context, weights = attended
     combined = head["combination"](head["state_and_context"]([decoded, context]))
     return head["probabilities"](head["combination_dropout"](combined)), weights

@@ -4,6 +4,8 @@ A recipe is a module. Importing it does not import TensorFlow. Its docstring beg
 and it has
 
 - `Config`, a frozen dataclass with the settings in groups, see `keras_refs.settings`;
+- `config_for(data)`, if its defaults depend on the amount of data: the `Config` for those of a group such as
+  `settings.SequenceData`. Options of the command take precedence over it;
 - `build(config, data)`, which returns the network, a `keras.Model`;
 - `train_and_evaluate(config, workdir, export_dir="saved_models", resume=False, *, build, optimizer, loss, callbacks)`,
   which trains in the folder `workdir`, writes `config.json`, `checkpoints/`, `logs/`, `figures/` and `metrics.json`

@@ -60,7 +60,9 @@ def train_and_evaluate(
 
     run = training.Run("date_normalisation", config, workdir, export_dir, resume, family="recurrent")
     data = datasets.generate_dates(config.data.examples)
-    pairs, batch_size = data.token_pairs(data.train), config.training.batch_size
+    # For hard attention targets say where to read on.
+    data = dataclasses.replace(data, aligned=config.network.attention == "hard")
+    pairs, batch_size = sequences.training_pairs(config, data), config.training.batch_size
     steps = run.steps_per_epoch(len(pairs[0]))
     prepare = functools.partial(datasets.teacher_forcing, num_target_symbols=data.target_symbols.size)
     # Pairs of about the same length, in a new order in every epoch, which follows from the seed and the step.

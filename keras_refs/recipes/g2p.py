@@ -27,6 +27,23 @@ LIMITS = (
 )
 
 
+LITTLE = {
+    "attention": "hard",
+    "embedding_dim": 64,
+    "units": 128,
+    "encoder_layers": 1,
+    "batch_size": 64,
+    "learning_rate": 4e-3,
+    "spliced": 3,
+}
+LITTLE_DATA = {
+    2_000: {**LITTLE, "dropout": 0.25, "epochs": 50},
+    6_000: {**LITTLE, "dropout": 0.25, "epochs": 14},
+    16_000: {**LITTLE, "dropout": 0.2, "epochs": 10, "units": 192},
+}
+"""Settings for little data, by the greatest number of training words that they are for."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings of the recipe."""
@@ -36,6 +53,15 @@ class Config:
     training: sequences.Training = sequences.Training(epochs=50, batch_size=256, learning_rate=2e-3, clip_norm=1.0)
     decoding: sequences.Decoding = sequences.Decoding()
     compute: settings.Compute = settings.Compute()
+
+
+def config_for(data):
+    """Return the defaults for a `settings.TranscriptionData`: those of `Config`, changed for fewer words."""
+    table = {"data": data.data, "source": data.source, "target": data.target, "separator": " "}
+    words = datasets.count_sources(data.dataset, data.data_dir, data.train_split, **table)
+    config = Config(data=data)
+    changes = next((changes for most, changes in LITTLE_DATA.items() if words <= most), {})
+    return settings.override(config, **changes)
 
 
 def train_and_evaluate(
@@ -49,7 +75,9 @@ def train_and_evaluate(
 
     run = training.Run("g2p", config, workdir, export_dir, resume, family="wide_recurrent")
     data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=_simplify(config))
-    pairs, batch_size = data.token_pairs(data.train), config.training.batch_size
+    # For hard attention targets say where to read on.
+    data = dataclasses.replace(data, aligned=config.network.attention == "hard")
+    pairs, batch_size = sequences.training_pairs(config, data), config.training.batch_size
     steps = run.steps_per_epoch(len(pairs[0]))
     prepare = functools.partial(datasets.teacher_forcing, num_target_symbols=data.target_symbols.size)
     # Pairs of about the same length, in a new order in every epoch, which follows from the seed and the step.

@@ -19,10 +19,13 @@ class Network(settings.Settings):
     """LSTM layers of the encoder."""
     bidirectional: bool = True
     """Whether every layer of the encoder also reads backwards."""
-    attention: Literal["dot", "additive"] = "dot"
-    """Score of the attention between a state of the decoder and an output of the encoder."""
+    attention: Literal["dot", "additive", "hard"] = "dot"
+    """Score of the attention between a state of the decoder and an output of the encoder; hard attends to one output,
+    where targets are aligned with sources."""
     dropout: settings.Rate
     """Dropout rate between encoder layers and on the outputs of encoder, decoder and combination."""
+    embedding_dropout: settings.Rate = 0.0
+    """Dropout rate on the embeddings."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class Training(settings.Training):
 
     label_smoothing: settings.Rate = 0.1
     """Label smoothing factor."""
+    spliced: settings.CountOrZero = 0
+    """Pairs to try to splice from others for each training pair; needs hard attention."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,23 @@ def load_test(data, **options):
     """Return the `datasets.Transcriptions` of the test split of a `settings.TranscriptionData`."""
     columns = {"data": data.data, "source": data.source, "target": data.target}
     return datasets.load_transcription_split(data.dataset, data.data_dir, data.test_split, **columns, **options)
+
+
+def training_pairs(config, data):
+    """Return the tokens of all training pairs, and of those that are spliced from them.
+
+    Raises:
+        UserError: If there are to be some without hard attention.
+    """
+    pairs, tries = data.token_pairs(data.train), config.training.spliced
+    if not tries:
+        return pairs
+    if not data.aligned:
+        attention = config.network.attention
+        raise UserError(f"--spliced needs --attention hard, which aligns pairs. Received: --attention {attention}")
+    return datasets.with_spliced(
+        *pairs, move=data.target_symbols.size - 1, tries=tries * len(pairs[0]), seed=config.compute.seed
+    )
 
 
 def score(folder, test, history, figures, label, shown):

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -141,3 +143,53 @@ def test_labels_go_with_their_sequences(arrays):
     for batch, batch_labels in bucketed((tokens, labels), 0, 20):
         np.testing.assert_array_equal(batch[:, 0] // 100, batch_labels)
         assert batch.shape == (16, np.count_nonzero(tokens[batch_labels], axis=1).max())
+
+
+def transcriptions(sources, targets, **options):
+    split = datasets.Transcriptions(tuple(sources), tuple((target,) for target in targets))
+    about = {"name": "", "citation": "", "homepage": ""}
+    return datasets.TranscriptionDataset(train=split, validation=split, test=split, **about, **options)
+
+
+def test_aligned_targets_say_where_the_next_character_is_read():
+    sources = ["ab", "ba", "axb", *map("".join, itertools.product("abx", repeat=3))]
+    targets = [" ".join({"a": "A", "b": "B", "x": "K S"}[letter] for letter in source) for source in sources]
+    data = transcriptions(sources, targets, separator=" ", aligned=True)
+    assert data.target_symbols.symbols == ("A", "B", "K", "S", "")
+    _, targets = data.token_pairs(data.train)
+    a, b, k, s, move = range(2, 7)
+    np.testing.assert_array_equal(targets[:2, :5], [[a, move, b, 1, 0], [b, move, a, 1, 0]])
+    np.testing.assert_array_equal(targets[2, :7], [a, move, k, s, move, b, 1])
+    strings = [string.decode() for string in data.target_symbols.strings(targets).numpy()]
+    assert strings == [target for (target,) in data.train.targets]
+
+
+def test_blanks_count_once():
+    assert PHONEMES.split(" K  AE T ") == ["K", "AE", "T"]
+    np.testing.assert_array_equal(PHONEMES.tokens([" K  AE T "]), PHONEMES.tokens(["K AE T"]))
+
+
+E_ACUTE, ACUTE, CIRCUMFLEX, TILDE = "\u00e9", "\u0301", "\u0302", "\u0303"
+
+
+@pytest.mark.parametrize(
+    "text", [E_ACUTE, "e" + ACUTE, "E" + ACUTE, "\u00c9"], ids=["composed", "decomposed", "upper case", "both"]
+)
+def test_what_looks_the_same_is_read_the_same(text):
+    letters = datasets.Symbols.of(["e" + ACUTE], lower_case=True)
+    assert letters.symbols == (E_ACUTE,)
+    np.testing.assert_array_equal(letters.tokens([text]), [[2]])
+
+
+def test_two_marks_are_composed_and_those_that_have_no_composition_are_kept():
+    letters = datasets.Symbols.of(["\u1ebf", "\u025b" + TILDE])
+    assert letters.symbols == ("\u025b", TILDE, "\u1ebf")
+    np.testing.assert_array_equal(letters.tokens(["e" + CIRCUMFLEX + ACUTE, "\u025b" + TILDE]), [[4, 0], [2, 3]])
+
+
+def test_symbols_must_be_separated():
+    with pytest.raises(UserError, match="must be separated by ' ', as in 'K AE T'. Received: 'k\u0254\u02d0tn'"):
+        transcriptions(["cat", "courten"], ["k\u00e6t", "k\u0254\u02d0tn"], separator=" ")
+    for targets in (["A", "AA1"], ["K AE", "k\u0254\u02d0tn"]):
+        transcriptions(["a", "b"], targets, separator=" ")
+    transcriptions(["a"], ["long"])

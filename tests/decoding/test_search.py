@@ -14,9 +14,10 @@ either_search = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module")
-def model():
-    return fresh("plain", seed=1, embedding_dim=8, units=16, return_attention=True)
+@pytest.fixture(scope="module", params=[("plain", 1), ("hard", 7)])
+def model(request):
+    variant, seed = request.param
+    return fresh(variant, seed=seed, embedding_dim=8, units=16, return_attention=True)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_a_beam_is_never_worse_than_greedy_and_often_better(source, search, leng
         assert (result["score"][:, 0] >= greedy_score - 1e-5).all()
         assert (np.diff(result["score"], axis=1) <= 0).all()
         best = np.maximum(best, result["score"][:, 0])
-    assert np.mean(best > greedy_score + 1e-3) > 0.2
+    assert np.mean(best > greedy_score + 1e-3) > 0.1
 
 
 @pytest.mark.parametrize("length_penalty", [0.0, 0.6, 1.0])

@@ -11,6 +11,7 @@ VARIANTS = {
     "plain": {},
     "deep": {"encoder_layers": 3, "bidirectional": True},
     "everything": {"encoder_layers": 2, "bidirectional": True, "attention": "additive", "dropout": 0.1},
+    "hard": {"bidirectional": True, "attention": "hard"},
 }
 
 

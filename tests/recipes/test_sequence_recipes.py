@@ -9,6 +9,8 @@ from keras_refs import datasets, export, settings
 from keras_refs.errors import UserError
 from keras_refs.recipes import date_normalisation, g2p
 
+PHONEMES = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
+
 
 @pytest.fixture(scope="module")
 def dates(tmp_path_factory):
@@ -95,6 +97,43 @@ def test_g2p_learns_words_with_all_their_pronunciations(tmp_path):
     lines = g2p.format_scores(metrics["test"]).splitlines()
     assert [line.split(":")[0] for line in lines] == ["greedy", "bfloat16", "beam"]
     assert f"phoneme error rate {metrics['test']['symbol_error_rate']:.4f}" in lines[-1]
+
+
+def test_hard_attention_learns_from_few_words_and_pairs_spliced_from_them(tmp_path):
+    data = settings.SequenceData(
+        dataset="cmudict",
+        train_split="validation[:1000]",
+        validation_split="validation[98%:]",
+        test_split="test[:1%]",
+    )
+    sizes = {"epochs": 3, "units": 48, "embedding_dim": 16, "learning_rate": 0.01, "average_epochs": 0.0}
+    config = settings.override(g2p.config_for(data), beam_width=2, spliced=2, **sizes)
+    assert config.network.attention == "hard"
+    metrics = g2p.train_and_evaluate(config, tmp_path / "run", tmp_path / "models")
+    assert metrics["test"]["symbol_error_rate"] < 0.6
+    exported = export.SavedFunction(metrics["export"])
+    (phonemes,) = exported.predict(words=["sensitively"])["phonemes"]
+    assert set(phonemes.decode().split(" ")) <= set(PHONEMES.split()), "one blank between two"
+    assert len(phonemes.split()) > 4
+    g2p.explain(metrics["export"], config, tmp_path, texts=("rough",))
+
+
+def test_more_words_choose_another_network():
+    def config_for(words):
+        return g2p.config_for(settings.TranscriptionData(dataset="cmudict", train_split=f"train[:{words}]"))
+
+    widths = [config_for(words).network.units for words in (500, 8000, 99_700)]
+    assert widths == sorted(widths)
+    assert config_for(99_700) == g2p.Config(
+        data=settings.TranscriptionData(dataset="cmudict", train_split="train[:99700]")
+    ), "what the committed model was trained with"
+
+
+def test_only_hard_attention_has_pairs_to_splice(tmp_path):
+    config = settings.override(date_normalisation.Config(), examples=200, spliced=1)
+    with pytest.raises(UserError, match="--spliced needs --attention hard.* Received: --attention dot"):
+        date_normalisation.train_and_evaluate(config, tmp_path / "run", tmp_path / "models")
+    assert not list(tmp_path.rglob("*.json"))
 
 
 def test_stress_is_not_learned():
