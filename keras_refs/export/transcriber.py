@@ -136,7 +136,7 @@ class SavedTranscriber(SavedFunction):
         # In batches of sources of about the same length: each takes as long as its longest.
         order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
         (source_name,) = self.inputs
-        (target_name,) = (name for name, spec in self._signature.structured_outputs.items() if spec.dtype == tf.string)
+        (target_name,) = (name for name, spec in self.signature.structured_outputs.items() if spec.dtype == tf.string)
         sorted_sources = {source_name: [sources[index] for index in order]}
         strings = self.predict(batch_size, outputs=[target_name], **sorted_sources)[target_name]
         best = strings if strings.ndim == 1 else strings[:, 0]

@@ -100,7 +100,7 @@ def test_g2p_learns_words_with_all_their_pronunciations(tmp_path):
 
 
 def test_hard_attention_learns_from_few_words_and_pairs_spliced_from_them(tmp_path):
-    data = settings.SequenceData(
+    data = settings.TranscriptionData(
         dataset="cmudict",
         train_split="validation[:1000]",
         validation_split="validation[98%:]",
