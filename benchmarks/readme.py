@@ -19,7 +19,17 @@ PAGES = {
     REPOSITORY / "README.md": ("models",),
     REPOSITORY / "README.zh-CN.md": ("models",),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
-        *("commands", "lengths", "learning_curve", "forecasts", "little_data", "throughput", "decoding", "serving"),
+        *(
+            "commands",
+            "lengths",
+            "learning_curve",
+            "forecasts",
+            "little_data",
+            "streaming",
+            "throughput",
+            "decoding",
+            "serving",
+        ),
     ),
 }
 """The marked parts of each page."""
@@ -170,6 +180,24 @@ def little_data_table():
     return "\n".join([*lines, "", f"`g2p` took {told}, {where}."])
 
 
+def streaming_table():
+    """Return the figures of `benchmarks/streaming.py`."""
+    measured = _measured("streaming")
+    lines = [
+        "| images | read from | images/s | seconds an epoch | peak memory | the same weights |",
+        "|---|---|---|---|---|---|",
+    ]
+    places = {"off": "memory", "on": "disk"}
+    for run in measured["runs"]:
+        beside = [one["weights"] for one in measured["runs"] if one["images"] == run["images"]]
+        same = "" if len(beside) == 1 else "yes" if len(set(beside)) == 1 else "no"
+        lines.append(
+            f"| {run['images']:,} | {places[run['stream']]} | {run['images_per_second']:,} | {run['seconds']:.0f} "
+            f"| {run['peak_megabytes']:,} MB | {same} |"
+        )
+    return "\n".join([*lines, "", f"{_where(measured)}."])
+
+
 def throughput_table():
     """Return the figures of `benchmarks/throughput.py`."""
     measured = _measured("throughput")
@@ -238,6 +266,7 @@ TABLES = {
     "learning_curve": learning_curve_table,
     "forecasts": forecasts_table,
     "little_data": little_data_table,
+    "streaming": streaming_table,
     "throughput": throughput_table,
     "decoding": decoding_table,
     "serving": serving_table,
