@@ -24,8 +24,6 @@ class Network(settings.Settings):
     where targets are aligned with sources."""
     dropout: settings.Rate
     """Dropout rate between encoder layers and on the outputs of encoder, decoder and combination."""
-    embedding_dropout: settings.Rate = 0.0
-    """Dropout rate on the embeddings."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
