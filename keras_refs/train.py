@@ -49,7 +49,7 @@ def main(arguments=None):
 
 def _train(name, options):
     recipe = recipes.load(name)
-    config, folders = _parse(recipe, name, options, recipe.Config())
+    config, folders = _parse(recipe, name, options)
     commands.require_known_data(config)
     workdir = folders.workdir or _default_workdir(name, folders.resume)
     print(f"Run in {workdir}", flush=True)
@@ -84,7 +84,9 @@ def _report(recipe, metrics, workdir):
     )
 
 
-def _parse(recipe, name, options, default):
+def _parse(recipe, name, options, default=None):
+    default = default or recipe.Config()
+
     def both(config: recipe.Config = default, folders: Folders = Folders()):
         return config, folders
 

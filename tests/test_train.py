@@ -164,7 +164,7 @@ def test_help_and_list(command):
 
 def test_defaults_follow_from_the_amount_of_data_and_options_go_before_them(capsys):
     options = ["--train-split", "train[:1000]", "--units", "48"]
-    config, _ = train._parse(g2p, "g2p", options, g2p.Config())
+    config, _ = train._parse(g2p, "g2p", options)
     assert config.network.attention == "dot"
     sized = train._config_for_data(g2p, "g2p", options, config)
     assert (sized.network.attention, sized.network.units) == ("hard", 48)
