@@ -92,8 +92,7 @@ def main():
     wanted = [("phonetisaurus", words, None) for words in arguments.words if arguments.phonetisaurus]
     wanted += [("g2p", words, seed) for words in arguments.words for seed in arguments.seeds]
     for method, words, seed in wanted:
-        runs = measured()
-        if any((run["method"], run["words"], run["seed"]) == (method, words, seed) for run in runs):
+        if any((run["method"], run["words"], run["seed"]) == (method, words, seed) for run in measured()):
             continue
         with tempfile.TemporaryDirectory() as temporary:
             folder = arguments.keep or Path(temporary)
@@ -101,7 +100,7 @@ def main():
                 run = train(words, seed, folder)
             else:
                 run = train_phonetisaurus(words, arguments.phonetisaurus, Path(temporary))
-        storage.write_json(RESULTS, {"runs": [*runs, run]})
+        storage.write_json(RESULTS, {"runs": [*measured(), run]})
 
 
 if __name__ == "__main__":

@@ -161,23 +161,25 @@ def little_data_table():
         {"method": "g2p", "words": ALL_WORDS, "word_error_rate": run["score"]} for run in _measured("g2p")["runs"]
     ]
     sizes = sorted({run["words"] for run in [*runs, *of_all]})
+
+    def scores_of(method, words, rate):
+        chosen = [run for run in [*runs, *of_all] if (run["method"], run["words"]) == (method, words)]
+        return _score_of([run[rate] for run in chosen if rate in run])
+
     header = " | ".join(f"{words:,}" for words in sizes)
     lines = [f"| training words | {header} |", "|---|" + "---|" * len(sizes)]
     for method, label in {"g2p": "`g2p`", "phonetisaurus": "Phonetisaurus 0.3.0"}.items():
         for rate, what in {"word_error_rate": "words", "symbol_error_rate": "phonemes"}.items():
-            scores = [
-                [
-                    run[rate]
-                    for run in [*runs, *of_all]
-                    if (run["method"], run["words"]) == (method, words) and rate in run
-                ]
-                for words in sizes
-            ]
-            lines.append(" ".join(f"| {label}, wrong {what} | {' | '.join(map(_score_of, scores))} |".split()))
-    times = {run["words"]: run["wall_seconds"] for run in runs if run["method"] == "g2p"}
-    told = ", ".join(f"{seconds:.0f} s with {words:,}" for words, seconds in sorted(times.items()))
-    where = f"on {_cores([runs[-1]['cores']])} of {runs[-1]['ran_on']['device']} that other work shared"
-    return "\n".join([*lines, "", f"`g2p` took {told}, {where}."])
+            cells = " | ".join(scores_of(method, words, rate) for words in sizes)
+            lines.append(" ".join(f"| {label}, wrong {what} | {cells} |".split()))
+    ours = [run for run in runs if run["method"] == "g2p"]
+    times = {
+        words: statistics.mean(run["wall_seconds"] for run in ours if run["words"] == words)
+        for words in sorted({run["words"] for run in ours})
+    }
+    told = ", ".join(f"{seconds:.0f} s with {words:,} words" for words, seconds in times.items())
+    where = f"on {_cores([ours[0]['cores']])} of {ours[0]['ran_on']['device']}"
+    return "\n".join([*lines, "", f"`g2p` took {told}, {where}, which other work shared."])
 
 
 def streaming_table():

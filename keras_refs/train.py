@@ -93,7 +93,9 @@ def _report(recipe, metrics, workdir):
     )
 
 
-def _parse(recipe, name, options, default):
+def _parse(recipe, name, options, default=None):
+    default = default or recipe.Config()
+
     def both(config: recipe.Config = default, folders: Folders = Folders()):
         return config, folders
 

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from keras_refs import settings, train
-from keras_refs.recipes import conv_classifier
+from keras_refs.recipes import conv_classifier, g2p
 
 SMALL = [
     "conv_classifier",
@@ -163,3 +163,16 @@ def test_help_and_list(command):
     )
     assert command("train").returncode == 2
     assert command("train", "--help").returncode == 0
+
+
+def test_defaults_follow_from_the_amount_of_data_and_options_go_before_them(capsys):
+    options = ["--train-split", "train[:1000]", "--units", "48"]
+    config, _ = train._parse(g2p, "g2p", options)
+    assert config.network.attention == "dot"
+    sized = train._config_for_data(g2p, "g2p", options, config)
+    assert (sized.network.attention, sized.network.units) == ("hard", 48)
+    assert sized.data == config.data
+    printed = capsys.readouterr().out
+    assert printed.startswith("By the amount of data: --attention hard --batch-size ")
+    assert "--units" not in printed
+    assert train._config_for_data(g2p, "g2p", [], g2p.Config()) == g2p.Config(), "of all words they are the usual ones"

@@ -20,7 +20,6 @@ def attention_seq2seq(
     bidirectional=False,
     attention="dot",
     dropout=0.0,
-    embedding_dropout=0.0,
     return_attention=False,
     use_cudnn="auto",
     name="attention_seq2seq",
@@ -32,10 +31,10 @@ def attention_seq2seq(
         a_t = softmax over j of score(s_t, m_j),    c_t = sum_j a_tj m_j,
         p_t = softmax(W tanh(V [s_t, c_t] + b) + d),
 
-    where score is s_t . m_j (`"dot"`), v . tanh(A s_t + B m_j) (`"additive"`) or -100 (j - p_t)^2 (`"hard"`). The last
-    attends to the position p_t alone, which is how often the decoder has read the last target symbol, or the last step
-    if there are fewer: that symbol, `num_target_symbols - 1`, moves the attention on and is no other. The decoder then
-    reads c_t beside the target. It is for targets that are aligned with their sources, and learns more from few pairs.
+    where score is s_t . m_j (`"dot"`), v . tanh(A s_t + B m_j) (`"additive"`) or -100 (j - n_t)^2 (`"hard"`). Hard
+    attention is to the one step n_t, how often the decoder has read the last target symbol, `num_target_symbols - 1`,
+    which only moves it on; at the end of the source it stays. The decoder then reads c_t beside the target. It is for
+    targets that are aligned with their sources, and learns more from few pairs.
 
     Inputs, a dictionary: `source` and `target`, int32 tokens, `(batch, steps)`, 0 for padding at the end. `target` is
     what the decoder reads at each step: a start symbol, then the target up to the previous step.
@@ -43,7 +42,7 @@ def attention_seq2seq(
     Output: `(batch, target steps, num_target_symbols)`, probabilities of the next symbol, in the dtype of the variables
     (float32 under a mixed-precision policy). With `return_attention` a dictionary of these `probabilities` and of
     `attention`, `(batch, target steps, source steps)`, which is 0 on padding and sums to 1 over the other steps. If the
-    source is all padding, the attention is uniform and the probabilities are finite but meaningless.
+    source is all padding, attention and probabilities are finite but meaningless.
 
     Padding is masked: it does not change the outputs, and `fit` leaves its steps out of the loss.
 
@@ -56,7 +55,6 @@ def attention_seq2seq(
         bidirectional: Whether every layer of the encoder also reads backwards; each direction is `units // 2` wide.
         attention: `"dot"`, `"additive"` or `"hard"`.
         dropout: Dropout rate, in [0, 1), on the outputs of each encoder layer, the decoder and the combination.
-        embedding_dropout: Dropout rate, in [0, 1), on the embeddings of source and target.
         return_attention: Whether to output the attention weights, too.
         use_cudnn: `False` for an export that runs on any device; traced on a GPU, one with `"auto"` needs a GPU.
         name: Name of the model.
@@ -86,8 +84,7 @@ def attention_seq2seq(
     _check(num_source_symbols, num_target_symbols, embedding_dim, units, encoder_layers, bidirectional)
     arguments.check_choice("attention", attention, ("dot", "additive", "hard"))
     arguments.check_real("dropout", dropout, minimum=0, below=1)
-    arguments.check_real("embedding_dropout", embedding_dropout, minimum=0, below=1)
-    source, x = _read("source", num_source_symbols, embedding_dim, embedding_dropout)
+    source, x = _read("source", num_source_symbols, embedding_dim)
     source_mask = _is_token(source)
     for number in range(1, encoder_layers + 1):
         x = layers.Dropout(dropout, name=f"dropout{number - 1}")(x) if number > 1 else x
@@ -95,7 +92,7 @@ def attention_seq2seq(
     memory = layers.Dropout(dropout, name="memory")(x)
     states = [layers.Identity(name=f"initial_{name}")(state) for name, state in zip(STATES, states, strict=True)]
 
-    target, y = _read("target", num_target_symbols, embedding_dim, embedding_dropout)
+    target, y = _read("target", num_target_symbols, embedding_dim)
     decoder = layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name="decoder")
     head, masks, attended = _head(num_target_symbols, units, attention, dropout), [_is_token(target), source_mask], None
     if attention == "hard":
@@ -167,11 +164,10 @@ def _check(num_source_symbols, num_target_symbols, embedding_dim, units, encoder
         raise ValueError(f"`units` must be even for a bidirectional encoder. Received: units={units}")
 
 
-def _read(name, num_symbols, embedding_dim, dropout):
+def _read(name, num_symbols, embedding_dim):
     """Return an input of tokens and their embeddings."""
     tokens = keras.Input((None,), dtype="int32", name=name)
-    embedded = layers.Embedding(num_symbols, embedding_dim, mask_zero=True, name=f"{name}_embedding")(tokens)
-    return tokens, layers.Dropout(dropout, name=f"{name}_dropout")(embedded) if dropout else embedded
+    return tokens, layers.Embedding(num_symbols, embedding_dim, mask_zero=True, name=f"{name}_embedding")(tokens)
 
 
 def _is_token(tokens):

@@ -8,6 +8,10 @@ The first gets 26.1 % of 11,869 words wrong that it was not trained on, and 6.1 
 million parameters), and takes an hour on two cores of an AMD EPYC that had other work, too. On the same words
 Phonetisaurus 0.3.0 has 28.4 and 6.9 %, g2p-en 2.1.0 27.2 and 8.0 %. The second command takes four minutes there and
 gets 32.6 % wrong (three seeds).
+
+On up to 16,000 training words its defaults are others: a smaller network with hard attention, which also learns from
+pairs that are spliced from others. It learns from the first 8,000 words in eight to fifteen minutes to get 43 % of the
+same test words wrong, from 4,000 51 % and from 1,000 64 %; Phonetisaurus has 46, 52 and 67 % after the same words.
 """
 
 import dataclasses
@@ -41,7 +45,7 @@ LITTLE_DATA = {
     6_000: {**LITTLE, "dropout": 0.25, "epochs": 14},
     16_000: {**LITTLE, "dropout": 0.2, "epochs": 10, "units": 192},
 }
-"""Settings for little data, by the greatest number of training words that they are for."""
+"""Settings for little data, by the greatest number of training words that they are for; from validation splits."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -20,12 +20,9 @@ class Network(settings.Settings):
     bidirectional: bool = True
     """Whether every layer of the encoder also reads backwards."""
     attention: Literal["dot", "additive", "hard"] = "dot"
-    """Score of the attention between a state of the decoder and an output of the encoder; hard attends to one output,
-    where targets are aligned with sources."""
+    """Score of the attention between a state of the decoder and an output of the encoder; hard aligns them."""
     dropout: settings.Rate
     """Dropout rate between encoder layers and on the outputs of encoder, decoder and combination."""
-    embedding_dropout: settings.Rate = 0.0
-    """Dropout rate on the embeddings."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
