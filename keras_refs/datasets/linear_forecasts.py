@@ -10,13 +10,15 @@ MAX_FEATURES = 1024
 """Numbers of a window that ridge regressions read; of longer windows they read means of adjacent steps."""
 MAX_WINDOWS = 20_000
 """Windows that they are fitted to: neighbours are nearly alike."""
-PENALTIES = 10.0 ** np.arange(6)
+PENALTIES = 10.0 ** np.arange(-2, 6)
 FIRST_FOLD, FOLDS = 0.47, 5
 """The fraction of the training windows that comes before the first fold, and how many folds the rest makes."""
 LEVELS, DIFFERENCES = "ridge on levels", "ridge on differences"
 SHARPNESS, SHARPNESS_OF_PENALTIES = 60, 30
 """Of two forecasts whose errors differ by 1 %, the worse one has exp(-0.6) of the other's weight; of two penalties of a
 ridge regression, exp(-0.3)."""
+SHARPNESS_PER_HORIZON = 3
+"""Both are at most as many times this as the folds have windows that do not overlap: few say little."""
 PRIORS = {LEVELS: 8.0, DIFFERENCES: 1.0}
 """Weights before errors are known. What the first folds know of levels is little, so that their errors say too much."""
 
@@ -255,16 +257,17 @@ def _kernels(candidates, sums):
 def _weights(candidates, kernels, folds):
     """Return the weights of all forecasts, an array of those for all penalties by name; they add up to 1."""
     recent = np.arange(1, len(folds) + 1) ** 2
+    limit = SHARPNESS_PER_HORIZON * sum(len(windows) / windows.targets.shape[1] for _, _, windows in folds)
     of_penalties = {}
     for name in candidates:
         ratios = _ratios({name: [of_fold[name] for of_fold in kernels]}, folds)[name]
-        of_penalties[name] = _softmax(np.average(ratios, axis=0, weights=recent), SHARPNESS_OF_PENALTIES)
+        of_penalties[name] = _softmax(np.average(ratios, axis=0, weights=recent), min(limit, SHARPNESS_OF_PENALTIES))
     means = {
         name: [np.tensordot(weights, of_fold[name], 1)[np.newaxis] for of_fold in kernels]
         for name, weights in of_penalties.items()
     }
     ratios = np.array([np.mean(ratios) for ratios in _ratios(means, folds).values()])
-    weights = _softmax(ratios, SHARPNESS, np.array([candidate.weight for candidate in candidates.values()]))
+    weights = _softmax(ratios, min(limit, SHARPNESS), np.array([candidate.weight for candidate in candidates.values()]))
     return {name: weight * of_penalties[name] for name, weight in zip(candidates, weights, strict=True)}
 
 

@@ -11,12 +11,15 @@ def reliable_weight(outputs, targets):
     """Return by what factor in [0, 1] to multiply outputs so that they are sure to help: 0 if they are not.
 
     The factor of the least squared error, less its standard error: that of the jackknife, which leaves out each of
-    five consecutive blocks in turn, since errors of neighbours in time are alike.
+    five consecutive blocks in turn, since errors of neighbours in time are alike. Blocks shorter than the horizon would
+    tell nothing new of each other: then it is 0.
 
     Args:
-        outputs: Of a network, in order of time, `(examples, outputs)`.
+        outputs: Of a network, in order of time, `(examples, horizon)`.
         targets: What they should have been, of the same shape.
     """
+    if len(targets) < BLOCKS * targets.shape[1]:
+        return 0.0
     blocks = zip(np.array_split(outputs, BLOCKS), np.array_split(targets, BLOCKS), strict=True)
     sums = np.array([[np.vdot(a, b), np.vdot(a, a)] for a, b in blocks], "float64")
     without_one = sums.sum(axis=0) - sums

@@ -94,11 +94,12 @@ def save_forecasts(times, targets, forecasts, label, path, interval=None, steps=
     # Each window begins where the one before ends, or after that.
     distance = -(-horizon // every)
     count = max(1, min(steps // horizon, len(targets) // distance))
-    first = (len(targets) - count * distance) // 2
+    first = max(0, (len(targets) - count * distance) // 2)
     windows = slice(first, first + count * distance, distance)
     clock = times[first : first + count * horizon]
-    if every > 1:
-        clock = np.add.outer(times[windows], np.arange(horizon) * (times[1] - times[0]) // every).ravel()
+    if every > 1 or len(clock) < count * horizon:
+        step = np.diff(times[:2], append=times[0] + 1)[0]
+        clock = np.add.outer(times[windows], np.arange(horizon) * step // every).ravel()
     clock = clock.astype("datetime64[m]")
     with new_figure(path, 11, 4) as (axes,):
         axes.plot(clock, targets[windows].ravel(), color="black", linewidth=2, label="true values")

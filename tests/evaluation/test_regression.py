@@ -85,6 +85,18 @@ def test_forecasts_of_windows_that_begin_every_second_step(figures, tmp_path):
     np.testing.assert_array_equal(truth.get_xdata(), np.array([6, 7, 8, 10, 11, 12]).astype("datetime64[h]"))
 
 
+@pytest.mark.parametrize("examples", [1, 2, 3])
+def test_forecasts_of_fewer_windows_than_the_horizon(figures, tmp_path, examples):
+    """The first is drawn, in steps of an hour where there are two to tell."""
+    times = np.arange(examples) * 60
+    targets = np.arange(examples)[:, None] + np.arange(4.0)
+    evaluation.save_forecasts(times, targets, {"network": targets}, "load in MW", tmp_path / "forecasts.png")
+    (line, *_) = figures[0].axes[0].lines
+    np.testing.assert_array_equal(line.get_ydata(), np.arange(4))
+    expected = np.arange(4) * (60 if examples > 1 else 1)
+    np.testing.assert_array_equal(line.get_xdata(), expected.astype("datetime64[m]"))
+
+
 def test_error_grows_with_the_steps_ahead(figures, tmp_path):
     targets = np.zeros((2, 3))
     forecasts = {"network": np.array([[1.0, 2, 3], [1, 2, -3]]), "naive": np.array([[3.0, 0, 4], [-3, 2, 4]])}
