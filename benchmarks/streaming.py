@@ -109,13 +109,12 @@ def main():
         train_here(arguments.folder, int(arguments.train[0]), arguments.train[1])
         return
     Builder(data_dir=arguments.folder).download_and_prepare()
-    # Side by side, the smaller first.
-    runs = [
-        train(arguments.folder, count, stream)
-        for count in COUNTS
-        for stream in (("off", "on") if count == IN_MEMORY else ("on",))
-    ]
-    storage.write_json(RESULTS, {"options": OPTIONS, **hardware(), "runs": runs})
+    runs = []
+    # Side by side, the smaller first; each is kept, as the largest takes long.
+    for count in COUNTS:
+        for stream in ("off", "on") if count == IN_MEMORY else ("on",):
+            runs.append(train(arguments.folder, count, stream))
+            storage.write_json(RESULTS, {"options": OPTIONS, **hardware(), "runs": runs})
 
 
 if __name__ == "__main__":
