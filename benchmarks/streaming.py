@@ -28,7 +28,7 @@ SIZE, TRAIN, TEST = 96, 300_000, 1_000
 COUNTS = (30_000, 100_000, 300_000)
 IN_MEMORY = 30_000
 """As many are read into memory, too: 300,000 take 8 GB, and as much again while batches are gathered from them."""
-OPTIONS = {"filters": (16, 32), "hidden_units": 32, "batch_size": 128, "epochs": 1, "shift": 0, "precision": "float32"}
+OPTIONS = {"filters": (8, 16), "hidden_units": 16, "batch_size": 128, "epochs": 1, "shift": 0, "precision": "float32"}
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
