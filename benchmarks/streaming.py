@@ -1,10 +1,11 @@
-"""Measure training on images that stay on disk, beside the same images in memory.
+"""Measure images that stay on disk: training beside the same images in memory, and reading more than fit into memory.
 
     python benchmarks/streaming.py --folder /tmp/streaming
 
-generates 300,000 images of 96x96x3 there, once, and trains `conv_classifier` for an epoch on the first 30,000, 100,000
-and 300,000 of them with `--stream on`, beside `--stream off` for the first number. It writes `results/streaming.json`:
-images a second, seconds an epoch, peak memory, and whether both ways end with the same weights, bit for bit.
+generates 300,000 images of 96x96x3 there, once. It trains `conv_classifier` for an epoch on the first 30,000 with
+`--stream off` and `--stream on`, and reads an epoch of shuffled batches of the first 30,000, 100,000 and 300,000 from
+disk, without a network. `results/streaming.json` has images a second, seconds, peak memory, and a hash of the trained
+weights, which says whether both ways end with the same bits.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +27,9 @@ from keras_refs import storage
 RESULTS = Path(__file__).parents[1] / "results" / "streaming.json"
 NAME = "shapes_in_colours"
 SIZE, TRAIN, TEST = 96, 300_000, 1_000
-COUNTS = (30_000, 100_000, 300_000)
-IN_MEMORY = 30_000
-"""As many are read into memory, too: 300,000 take 8 GB, and as much again while batches are gathered from them."""
+TRAINED = 30_000
+READ = (30_000, 100_000, 300_000)
+VALIDATED = 1000
 OPTIONS = {"filters": (8, 16), "hidden_units": 16, "batch_size": 128, "epochs": 1, "shift": 0, "precision": "float32"}
 
 
@@ -70,51 +72,69 @@ def _inside(label, rows, columns, radius):
     return (distance < radius) & ((label == 0) | (np.sin(rows * 30) > 0))
 
 
-def train(folder, count, stream):
-    """Train for an epoch in a process of its own; return what was measured."""
-    command = [sys.executable, __file__, "--folder", folder, "--train", str(count), stream]
+def measure(folder, what, count, stream):
+    """Measure in a process of its own, whose peak memory is that of nothing else."""
+    command = [sys.executable, __file__, "--folder", folder, "--only", what, str(count), stream]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return {"images": count, "stream": stream, **json.loads(output.splitlines()[-1])}
+    measured = json.loads(output.splitlines()[-1])
+    images = (count - VALIDATED) // OPTIONS["batch_size"] * OPTIONS["batch_size"]
+    rate = round(images / measured["seconds"])
+    return {"what": what, "images": count, "stream": stream, "images_per_second": rate, **measured}
 
 
-def train_here(folder, count, stream):
-    """Train for an epoch in this process, and print what was measured as JSON."""
-    from keras_refs import export, settings
+def measure_here(folder, what, count, stream):
+    """Measure in this process."""
+    from keras_refs import settings
     from keras_refs.recipes import conv_classifier
 
-    splits = {"train_split": f"train[:{count}]", "validation_fraction": 1000 / count}
+    splits = {"train_split": f"train[:{count}]", "validation_fraction": VALIDATED / count}
     options = {"dataset": NAME, "data_dir": folder, "stream": stream, **splits, **OPTIONS}
     config = settings.override(conv_classifier.Config(), **options)
+    measured = train(config) if what == "train" else read(config)
+    return {**measured, "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)}
+
+
+def train(config):
+    """Train for an epoch by the recipe."""
+    from keras_refs import export
+    from keras_refs.recipes import conv_classifier
+
     with tempfile.TemporaryDirectory() as temporary:
         metrics = conv_classifier.train_and_evaluate(config, Path(temporary) / "run", Path(temporary) / "models")
         weights = export.load_model(metrics["export"]).get_weights()
     digest = hashlib.sha256(b"".join(array.tobytes() for array in weights)).hexdigest()
-    images = (count - 1000) // OPTIONS["batch_size"] * OPTIONS["batch_size"]
-    measured = {
-        "seconds": metrics["seconds"],
-        "images_per_second": round(images / metrics["seconds"]),
-        "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6),
-        "weights": digest,
-    }
-    print(json.dumps(measured))
+    return {"seconds": metrics["seconds"], "weights": digest}
+
+
+def read(config):
+    """Read an epoch of the batches that are trained on."""
+    from keras_refs import datasets
+
+    data = datasets.load_image_classification(**vars(config.data))
+    steps = len(data.train) // OPTIONS["batch_size"]
+    began = time.monotonic()
+    classes = len(data.class_names)
+    for _ in datasets.training_batches(data.train, classes, OPTIONS["batch_size"], 0, 0, steps):
+        pass
+    return {"seconds": round(time.monotonic() - began, 1)}
 
 
 def main():
-    """Generate the images if they are not there, train, and write what was measured."""
+    """Generate the images if they are not there, measure, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", required=True, help="TFDS data folder for the images, about 2 GB")
-    parser.add_argument("--train", nargs=2, metavar=("COUNT", "STREAM"), help="train once, here, and write no file")
+    parser.add_argument(
+        "--only", nargs=3, metavar=("WHAT", "COUNT", "STREAM"), help="measure once, without a file"
+    )
     arguments = parser.parse_args()
-    if arguments.train:
-        train_here(arguments.folder, int(arguments.train[0]), arguments.train[1])
+    if arguments.only:
+        what, count, stream = arguments.only
+        print(json.dumps(measure_here(arguments.folder, what, int(count), stream)))
         return
     Builder(data_dir=arguments.folder).download_and_prepare()
-    runs = []
-    # Side by side, the smaller first; each is kept, as the largest takes long.
-    for count in COUNTS:
-        for stream in ("off", "on") if count == IN_MEMORY else ("on",):
-            runs.append(train(arguments.folder, count, stream))
-            storage.write_json(RESULTS, {"options": OPTIONS, **hardware(), "runs": runs})
+    trained = [measure(arguments.folder, "train", TRAINED, stream) for stream in ("off", "on")]
+    runs = trained + [measure(arguments.folder, "read", count, "on") for count in READ]
+    storage.write_json(RESULTS, {"options": OPTIONS, **hardware(), "runs": runs})
 
 
 if __name__ == "__main__":
