@@ -123,9 +123,7 @@ def main():
     """Generate the images if they are not there, measure, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", required=True, help="TFDS data folder for the images, about 2 GB")
-    parser.add_argument(
-        "--only", nargs=3, metavar=("WHAT", "COUNT", "STREAM"), help="measure once, without a file"
-    )
+    parser.add_argument("--only", nargs=3, metavar=("WHAT", "COUNT", "STREAM"), help="measure once, without a file")
     arguments = parser.parse_args()
     if arguments.only:
         what, count, stream = arguments.only
