@@ -238,6 +238,8 @@ def _violation(value, hint):
 def _range_violation(value, ranges):
     """Return the ranges in words if a number is not finite or outside one of them."""
     limits = {name: getattr(one, name) for one in ranges for name in _LIMITS if getattr(one, name, None) is not None}
+    if not limits:
+        return ""
     finite = math.isfinite(value)
     if finite and all(_LIMITS[name][0](value, limit) for name, limit in limits.items()):
         return ""

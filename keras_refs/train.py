@@ -49,7 +49,7 @@ def main(arguments=None):
 
 def _train(name, options):
     recipe = recipes.load(name)
-    config, folders = _parse(recipe, name, options, _default_config(recipe, options))
+    config, folders = _parse(recipe, name, options)
     _require_one_source(options)
     commands.require_known_data(config)
     workdir = folders.workdir or _default_workdir(name, folders.resume)
@@ -94,7 +94,7 @@ def _report(recipe, metrics, workdir):
 
 
 def _parse(recipe, name, options, default=None):
-    default = default or recipe.Config()
+    default = default or _default_config(recipe, options)
 
     def both(config: recipe.Config = default, folders: Folders = Folders()):
         return config, folders

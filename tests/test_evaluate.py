@@ -13,7 +13,7 @@ COMMITTED = REPOSITORY / "saved_models" / "conv_classifier"
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "nowhere is no SavedModel: expected saved_model.pb"),
+        (["nowhere"], "There is no model or folder 'nowhere'. The nearest names are: "),
         ([COMMITTED, "--dataset", "fashion_mnits"], "The nearest names are: fashion_mnist."),
         (
             [COMMITTED, "--dataset", "digits", "--data-dir", "DIGITS"],

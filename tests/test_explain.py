@@ -55,7 +55,7 @@ def test_words_are_explained_as_they_are_read(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nowhere"], "nowhere is no SavedModel: expected saved_model.pb"),
+        (["nowhere"], "There is no model or folder 'nowhere'. The nearest names are: "),
         (["no_card"], "no_card has no model card, which says what its model is for"),
         ([COMMITTED / "linear_regression", "--words", "a"], "linear_regression takes no texts; --words is not for it."),
         (

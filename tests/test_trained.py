@@ -23,7 +23,7 @@ def test_the_models_of_the_package_are_listed_from_any_folder(tmp_path, monkeypa
     model = models["conv_classifier"]
     assert (model.dataset, model.parameters) == ("fashion_mnist", 121930)
     assert model.task.startswith("Classify Fashion-MNIST's images")
-    assert model.score.startswith("accuracy 0.93")
+    assert model.score.startswith("accuracy 0.9")
     assert 0.5 < model.megabytes < 2
     assert all(model.score and model.dataset and model.folder.is_dir() for model in models.values())
 

@@ -89,4 +89,6 @@ def test_explains_by_the_values_that_are_marked(metrics, data, tmp_path, monkeyp
 
 def test_other_data_are_refused(metrics, capsys):
     assert evaluate.main([metrics["export"], "--dataset", "nyse"]) == 2
-    assert "adding_problem makes its own data; --dataset and --data-dir are not for it." in capsys.readouterr().err
+    assert (
+        "adding_problem makes its own data; --dataset, --data-dir and --data are not for it." in capsys.readouterr().err
+    )
