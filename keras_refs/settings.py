@@ -147,7 +147,7 @@ class TextData(SequenceData):
 
     def __post_init__(self):
         super().__post_init__()
-        _require_file(self, "text", "label")
+        require_file(self, "text", "label")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -161,10 +161,10 @@ class TranscriptionData(SequenceData):
 
     def __post_init__(self):
         super().__post_init__()
-        _require_file(self, "source", "target")
+        require_file(self, "source", "target")
 
 
-def _require_file(group, *names):
+def require_file(group, *names):
     """Refuse settings that name columns of a file where there is none."""
     for name in names:
         if getattr(group, name) is not None and group.data is None:

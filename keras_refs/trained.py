@@ -34,7 +34,11 @@ class TrainedModel:
 
 def list_trained_models():
     """Return a `TrainedModel` for each trained model that `find` finds by name, sorted by name."""
-    return [_describe(name) for name in sorted(_names()) if _card(find(name))]
+    from keras_refs.export.version import read_model_card
+
+    folders = {name: find(name) for name in sorted(_names())}
+    cards = {name: read_model_card(folder) for name, folder in folders.items()}
+    return [_describe(name, folders[name], card) for name, card in cards.items() if card]
 
 
 def find(name):
@@ -51,11 +55,11 @@ def find(name):
 
     if Path(name).is_dir():
         return newest_version(name)
-    candidates = [folder / Path(name).relative_to(SAVED_MODELS) for folder in _folders() if _is_below(name)]
-    candidates += [folder / name for folder in _folders()]
-    for path in candidates:
-        if path.is_dir():
-            return newest_version(path)
+    parts = Path(name).parts
+    below = Path(*parts[1:]) if parts[:1] == (SAVED_MODELS,) else name
+    for folder in _folders():
+        if (folder / below).is_dir():
+            return newest_version(folder / below)
     near = get_close_matches(str(name), _names(), n=3) or sorted(_names())
     raise UserError(f"There is no model or folder {str(name)!r}. The nearest names are: {', '.join(near) or 'none'}.")
 
@@ -78,25 +82,13 @@ def _folders():
     return [folder for folder in dict.fromkeys(candidates) if folder.is_dir()]
 
 
-def _is_below(name):
-    return Path(name).parts[:1] == (SAVED_MODELS,)
-
-
 def _names():
     return {path.name for folder in _folders() for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
 
 
-def _card(folder):
-    from keras_refs.export.version import read_model_card
-
-    return read_model_card(folder)
-
-
-def _describe(name):
+def _describe(name, folder, card):
     from keras_refs import recipes
 
-    folder = find(name)
-    card = _card(folder)
     has_scores = card.get("test") and card["name"] in recipes.NAMES
     score = recipes.load(card["name"]).format_scores(card["test"]).splitlines()[-1] if has_scores else ""
     return TrainedModel(

@@ -1,4 +1,4 @@
-"""Image-classification data sets, held in memory."""
+"""Image-classification data sets, in memory or on disk."""
 
 import dataclasses
 

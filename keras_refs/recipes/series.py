@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_refs import datasets, evaluation, export
 from keras_refs.errors import UserError
-from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, SplitData, Training
+from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, SplitData, Training, require_file
 
 LIMITS = (
     "It forecasts from the past of the series and the calendar alone: it does not foresee events or a change of regime "
@@ -55,8 +55,7 @@ class SeriesData(SplitData):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.data is None and self.time is not None:
-            raise UserError("--time names a column of a file: name the file with --data.")
+        require_file(self, "time")
         if self.window and self.steps_per_reading and self.window % self.steps_per_reading:
             raise UserError(
                 f"--window must be a multiple of --steps-per-reading, {self.steps_per_reading}. Received: {self.window}"

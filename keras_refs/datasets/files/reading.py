@@ -87,7 +87,7 @@ def numbers(table, name, missing="refuse"):
     try:
         values = column.cast(pa.float64()).to_numpy()
     except pa.ArrowException as error:
-        row = _first_without_number(column)
+        row = first_that_fails(column, pa.float64())
         value = _column(table, name)[row].as_py()
         raise UserError(f"{place(table, row, name)}: {str(value)!r} is not a number.") from error
     if len(infinite := np.flatnonzero(np.abs(values) > np.finfo("float32").max)):
@@ -249,18 +249,18 @@ def _line_of(path, row):
     raise IndexError(f"{path} has no row {row}.")
 
 
-def _first_without_number(column):
-    """Return the index of the first value that is no number, of a column that has one."""
+def first_that_fails(column, kind):
+    """Return the index of the first value of a column that cannot be cast to a type, of a column that has one."""
     low, high = 0, len(column)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _are_numbers(column[low:middle]) else (low, middle)
+        low, high = (middle, high) if _can_be_cast(column[low:middle], kind) else (low, middle)
     return low
 
 
-def _are_numbers(column):
+def _can_be_cast(column, kind):
     try:
-        column.cast(pa.float64())
+        column.cast(kind)
     except pa.ArrowException:
         return False
     return True

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from keras_refs.datasets.files.reading import require_column
+from keras_refs.datasets.files.reading import first_that_fails, require_column
 from keras_refs.datasets.iso8601 import FORM, TIME, ZONE
 from keras_refs.errors import UserError
 
@@ -98,26 +98,13 @@ def _parse(strings, place):
     try:
         times = plain.cast(pa.timestamp("s"))
     except pa.ArrowException as error:
-        raise _no_time(strings, _first_that_fails(plain), place) from error
+        raise _no_time(strings, first_that_fails(plain, pa.timestamp("s")), place) from error
     minutes = np.array([_minutes(zone) for zone in zones.dictionary.to_pylist()])
     return times, minutes[zones.indices.to_numpy()]
 
 
 def _no_time(strings, row, place):
     return UserError(f"{place(row)}: {strings[row].as_py()!r} is no time. A time is {TIME}.")
-
-
-def _first_that_fails(strings):
-    """Return the index of the first string that is no timestamp, of strings that have one."""
-    low, high = 0, len(strings)
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            strings[low:middle].cast(pa.timestamp("s"))
-            low = middle
-        except pa.ArrowException:
-            high = middle
-    return low
 
 
 def _minutes(zone):
