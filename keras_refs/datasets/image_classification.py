@@ -155,7 +155,7 @@ def _read_files(paths, labels, shape, stream):
         return files.load_images([paths[row] for row in rows], shape)
 
     def load_in_graph(rows):
-        return tf.numpy_function(load, [rows], tf.uint8)
+        return tf.numpy_function(load, [rows], tf.uint8, stateful=False)
 
     return _split(StreamedImages(load_in_graph, (len(paths), *shape), np.arange(len(paths))), labels, stream)
 

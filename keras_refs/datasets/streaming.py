@@ -101,7 +101,8 @@ def open_examples(builder, split):
             return os.pread(file.fileno(), length, first)
 
     def read_in_graph(indices):
-        return tf.ensure_shape(tf.numpy_function(read, [indices], tf.string), indices.shape)
+        # Stateful functions run one after the other where operations are deterministic.
+        return tf.ensure_shape(tf.numpy_function(read, [indices], tf.string, stateful=False), indices.shape)
 
     return read_in_graph, len(spans)
 

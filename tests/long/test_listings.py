@@ -40,7 +40,8 @@ FAULTS = {
     ),
     # Padding is not masked.
     "C2": (f"{MODELS}/recurrent.py", "if mask_value is None else layers.Masking", "if True else layers.Masking"),
-    "C3": (f"{MODELS}/seq2seq.py", "mask=masks, return_attention_scores", "mask=[None, None], return_attention_scores"),
+    # Padding is attended to.
+    "C3": (f"{MODELS}/seq2seq.py", "attended = attended or head", "masks = [None, None]\n    attended = attended or head"),
     # Generator and discriminator minimise the same loss.
     "C4": (
         "keras_refs/training/adversarial.py",
