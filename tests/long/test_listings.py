@@ -41,7 +41,11 @@ FAULTS = {
     # Padding is not masked.
     "C2": (f"{MODELS}/recurrent.py", "if mask_value is None else layers.Masking", "if True else layers.Masking"),
     # Padding is attended to.
-    "C3": (f"{MODELS}/seq2seq.py", "attended = attended or head", "masks = [None, None]\n    attended = attended or head"),
+    "C3": (
+        f"{MODELS}/seq2seq.py",
+        "attended = attended or head",
+        "masks = [None, None]\n    attended = attended or head",
+    ),
     # Generator and discriminator minimise the same loss.
     "C4": (
         "keras_refs/training/adversarial.py",
