@@ -10,23 +10,38 @@
 121930
 """
 
+import os
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 import lazy_loader
 
 from keras_refs import models
-from keras_refs.trained import find, list_trained_models
+from keras_refs.trained import TrainedModel, find, labels, list_trained_models, load_preprocessor, model_card
+
+if TYPE_CHECKING:
+    import keras
 
 # Attributes load on first use: `import keras_refs` must not cost the seconds that TensorFlow takes.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "decoding", "evaluation", "export", "pretrained", "recipes", "trained", "training"],
+    submodules=[
+        "datasets",
+        "decoding",
+        "evaluation",
+        "export",
+        "preprocessing",
+        "pretrained",
+        "recipes",
+        "trained",
+        "training",
+    ],
     submod_attrs={"models": models.__all__},
 )
-__all__ += ["build", "list_models", "load_model", "models"]
+__all__ += ["build", "labels", "list_models", "load_model", "load_preprocessor", "model_card", "models"]
 
 
-def list_models(trained=False):
+def list_models(trained: bool = False) -> list[str] | list[TrainedModel]:
     """Return the names of all model builders, sorted; or, `trained`, a `trained.TrainedModel` for each trained model.
 
     Those that come with the package, and those in `saved_models` of the working directory, which come first where both
@@ -35,14 +50,15 @@ def list_models(trained=False):
     return list_trained_models() if trained else sorted(models.__all__)
 
 
-def load_model(name):
+def load_model(name: str | os.PathLike) -> "keras.Model":
     """Return a trained model as an uncompiled `keras.Model` in float32, on any backend of Keras, without TensorFlow.
 
-    It takes what the network does, tokens in place of strings for example; what turns one into the other is in the
-    SavedModel, see `export.SavedFunction`. Weights stored as float16 or int8 stay so rounded.
+    It takes what the network does, tokens in place of strings for example, which `load_preprocessor` turns them into.
+    Weights stored as float16 or int8 stay so rounded.
 
     Args:
-        name: A name of `list_models(trained=True)`, or the path of a model's folder or of one of its versions.
+        name: A name of `list_models(trained=True)`, or the path of a model's folder or of one of its versions, also
+            elsewhere: TensorFlow reads any path that `tf.io.gfile` knows, such as `gs://bucket/mlp`.
 
     Raises:
         UserError: If there is no such model, or its folder is damaged or has no Keras model.
@@ -52,7 +68,7 @@ def load_model(name):
     return export.load_model(find(name))
 
 
-def build(name, /, **kwargs):
+def build(name: str, /, **kwargs: Any) -> "keras.Model":
     """Build a model by the name of its builder function.
 
     Args:

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 from sklearn.preprocessing import StandardScaler
 
+from keras_refs import preprocessing
 from keras_refs.datasets.calendars import DAYS_A_WEEK, Calendar
 from keras_refs.datasets.linear_forecasts import LinearForecast, fit_linear_forecasts
 from keras_refs.datasets.tables import fit_scaler, standardize
@@ -123,6 +124,31 @@ class SeriesEncoder:
     def targets(self, values, times, targets):
         """Return what the network is to output, float32 `(batch, horizon)`, for raw windows and raw targets."""
         return (targets - self.simple(values, times)) / self.residual_scale
+
+    def plain(self, margins):
+        """Return the `preprocessing.Windows` of an export, whose intervals have these margins."""
+        mean, scale = (array.astype("float32") for array in (self.scaler.mean_, self.scaler.scale_))
+        return preprocessing.Windows(
+            mean=mean,
+            scale=scale,
+            steps_per_reading=self.steps_per_reading,
+            centred=self.centred,
+            unit=self.calendar.unit,
+            holidays=self.calendar.holidays,
+            target_column=self.target_column,
+            kernel=self._kernel(),
+            residual_scale=self.residual_scale,
+            margins=np.asarray(margins, "float32"),
+        )
+
+    def _kernel(self):
+        """Return the kernel of the simple forecast; the seasonal-naive one has ones at the steps that it repeats."""
+        if self.linear is not None:
+            return self.linear.kernel
+        window, columns, horizon = self.last_season[0] + self.season, len(self.scaler.mean_), len(self.last_season)
+        kernel = np.zeros((window * columns + self.calendar.width + 1, horizon), "float32")
+        kernel[self.last_season * columns + self.target_column, np.arange(horizon)] = 1
+        return kernel
 
     def forecast(self, network, values, times):
         """Return the forecasts of a network from `inputs` to residuals, float32 `(batch, horizon)`.

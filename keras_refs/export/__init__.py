@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "image_classifier": ["write_image_classifier"],
         "image_generator": ["to_pixels", "write_image_generator"],
         "keras_model": ["load_model", "named_weights"],
+        "transfer": ["copy_weights", "fits"],
         "saved_model": [
             "SavedFunction",
             "checked",

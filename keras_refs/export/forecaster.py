@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from keras_refs import preprocessing
 from keras_refs.datasets import parse_times
 from keras_refs.export.saved_model import checked, specifications, write_saved_model
 
@@ -40,6 +41,7 @@ def write_forecaster(network, encoder, data, folder, margins):
         "numeric": {"series": example.values, "minutes": example.times},
     }
     write_saved_model(folder, network, signatures, examples)
+    preprocessing.write(folder, encoder.plain(margins))
     return _described(example, data)
 
 

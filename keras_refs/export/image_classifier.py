@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_refs import preprocessing
 from keras_refs.export.saved_model import class_outputs, predict_batch, write_saved_model
 
 
@@ -58,6 +59,7 @@ def write_image_classifier(
         signatures["features"] = (lambda images: {"features": run(features, images)}), pixels
         examples["features"] = examples["serving_default"]
     write_saved_model(folder, network, signatures, examples, half_precision)
+    preprocessing.write(folder, preprocessing.Unchanged())
     return _described(image_shape, class_names, features)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_refs import preprocessing
 from keras_refs.export.saved_model import checked, predict_batch, write_saved_model
 
 MAX_COUNT = 10_000
@@ -45,6 +46,7 @@ def write_image_generator(generator, folder, class_names=(), half_precision=Fals
     examples = {"serving_default": {"latents": latents}, "sample": {"seed": np.int64(0), "count": np.int32(1)}}
     signatures = {"serving_default": default, "sample": (sample, scalars)}
     write_saved_model(folder, generator, signatures, examples, half_precision)
+    preprocessing.write(folder, preprocessing.Unchanged())
     return _described(latent_dim, generator.output.shape[1:], class_names)
 
 

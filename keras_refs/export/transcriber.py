@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from keras_refs import datasets, decoding, storage
+from keras_refs import datasets, decoding, preprocessing, storage
 from keras_refs.datasets.transcriptions import BOUNDARY
 from keras_refs.errors import UserError
 from keras_refs.export.saved_model import SavedFunction, checked, specifications, write_saved_model
@@ -75,6 +75,9 @@ def write_transcriber(
     write_saved_model(folder, network, signatures, requests, half_precision)
     symbols = {"source": dataclasses.asdict(source_symbols), "target": dataclasses.asdict(target_symbols)}
     storage.write_json(Path(folder) / SYMBOLS, symbols)
+    reading = source_symbols.symbols, source_symbols.lower_case, longest_source
+    writing = target_symbols.symbols, target_symbols.separator
+    preprocessing.write(folder, preprocessing.Symbols(*reading, *writing))
     return _described(source, target, longest_source, beam_width, length_penalty)
 
 

@@ -1,9 +1,12 @@
 """BERT: an encoder of texts, and a classifier on top of it."""
 
+import os
+
 import keras
 from keras import layers, ops
 
 from keras_refs.models import arguments, heads
+from keras_refs.models import weights as trained_weights
 
 POOLING = ("class_token", "mean")
 BERT_SIZES = {
@@ -19,16 +22,18 @@ six blocks of MiniLM that all-MiniLM-L6-v2 has (Wang et al. 2020)."""
 
 
 def bert_encoder(
-    vocabulary_size=30_522,
-    hidden_dim=768,
-    blocks=12,
-    num_heads=12,
-    feed_forward_dim=3_072,
-    max_steps=512,
-    num_segments=2,
-    dropout=0.1,
-    name="bert_encoder",
-):
+    vocabulary_size: int = 30_522,
+    hidden_dim: int = 768,
+    blocks: int = 12,
+    num_heads: int = 12,
+    feed_forward_dim: int = 3_072,
+    max_steps: int = 512,
+    num_segments: int = 2,
+    dropout: float = 0.1,
+    weights: str | os.PathLike | None = None,
+    dtype: str | keras.DTypePolicy | None = None,
+    name: str = "bert_encoder",
+) -> keras.Model:
     """Build BERT's encoder: embeddings, blocks of self-attention and feed-forward layers, and a pooler.
 
     With N a layer normalisation with epsilon 1e-12, t_i the token and s_i the segment at step i, and E, P and S the
@@ -59,6 +64,9 @@ def bert_encoder(
         num_segments: Number of segments.
         dropout: Dropout rate, in [0, 1), on the embeddings, the attention weights, and the outputs of attention and
             feed-forward layers.
+        weights: `None` for initial ones, or the path of an export's folder or of a `.keras` file.
+            `keras_refs.pretrained` reads published ones.
+        dtype: Dtype or policy of this model, such as `"mixed_bfloat16"`; `None` for Keras's global policy.
         name: Name of the model.
 
     Returns:
@@ -66,7 +74,8 @@ def bert_encoder(
         bert-base-uncased. `BERT_SIZES` has the arguments of others.
 
     Raises:
-        ValueError: If an argument is out of its range, or `hidden_dim` no multiple of `num_heads`.
+        ValueError: If an argument is out of its range, `hidden_dim` no multiple of `num_heads`, or the weights do not
+            fit.
 
     Source: Devlin et al. 2019, "BERT: Pre-training of deep bidirectional transformers for language understanding";
     Hendrycks & Gimpel 2016 (GELU). Initial weights are normal, truncated, with standard deviation 0.02, as there.
@@ -76,26 +85,31 @@ def bert_encoder(
     {'hidden_states': (None, None, 8), 'pooled': (None, 8)}
     """
     _check(vocabulary_size, hidden_dim, blocks, num_heads, feed_forward_dim, max_steps, num_segments, dropout)
-    inputs, x, mask = _embed(vocabulary_size, hidden_dim, max_steps, num_segments, dropout)
-    for number in range(1, blocks + 1):
-        x = _block(x, mask, num_heads, feed_forward_dim, dropout, f"block{number}")
-    return keras.Model(inputs, {"hidden_states": x, "pooled": _pool(x)}, name=name)
+    with heads.precision(dtype):
+        inputs, x, mask = _embed(vocabulary_size, hidden_dim, max_steps, num_segments, dropout)
+        for number in range(1, blocks + 1):
+            x = _block(x, mask, num_heads, feed_forward_dim, dropout, f"block{number}")
+        model = keras.Model(inputs, {"hidden_states": x, "pooled": _pool(x)}, name=name)
+    return trained_weights.load(model, weights, "bert_encoder")
 
 
 def bert_classifier(
-    num_classes=2,
-    vocabulary_size=30_522,
-    hidden_dim=768,
-    blocks=12,
-    num_heads=12,
-    feed_forward_dim=3_072,
-    max_steps=512,
-    num_segments=2,
-    pooling="class_token",
-    dropout=0.1,
-    classifier_activation="auto",
-    name="bert_classifier",
-):
+    num_classes: int = 2,
+    vocabulary_size: int = 30_522,
+    hidden_dim: int = 768,
+    blocks: int = 12,
+    num_heads: int = 12,
+    feed_forward_dim: int = 3_072,
+    max_steps: int = 512,
+    num_segments: int = 2,
+    pooling: str = "class_token",
+    dropout: float = 0.1,
+    classifier_activation: str | None = "auto",
+    include_top: bool = True,
+    weights: str | os.PathLike | None = None,
+    dtype: str | keras.DTypePolicy | None = None,
+    name: str = "bert_classifier",
+) -> keras.Model:
     """Build a text classifier: `bert_encoder`, and p = softmax(dropout(x) W + b).
 
     Here x is what the pooler makes of the first step, `[CLS]`, or the mean of the hidden states of all steps that are
@@ -118,13 +132,18 @@ def bert_classifier(
         dropout: Dropout rate, in [0, 1), also before the head.
         classifier_activation: `"auto"` for softmax (sigmoid if `num_classes` is 1), `"softmax"` for two classes or
             more, `"sigmoid"`, or `None` for logits.
+        include_top: Whether there is a head. Without one the outputs are the features that it would read, before its
+            dropout, as in Keras Applications: `(batch, hidden_dim)`, in the dtype of the variables.
+        weights: `None` for initial ones, or the path of an export's folder or of a `.keras` file. A head for another
+            number of classes stays initial; `keras_refs.pretrained` reads published ones.
+        dtype: Dtype or policy of this model, such as `"mixed_bfloat16"`; `None` for Keras's global policy.
         name: Name of the model.
 
     Returns:
         An uncompiled functional `keras.Model`; 109,483,778 parameters with the default arguments.
 
     Raises:
-        ValueError: If an argument is out of its range or does not fit the others.
+        ValueError: If an argument is out of its range or does not fit the others, or the weights do not fit.
 
     Source: Devlin et al. 2019, "BERT: Pre-training of deep bidirectional transformers for language understanding".
 
@@ -136,22 +155,19 @@ def bert_classifier(
     >>> model.output_shape
     (None, 3)
     """
-    arguments.check_integer("num_classes", num_classes, minimum=1)
-    choices = ("auto", "softmax", "sigmoid", None)
-    arguments.check_output_activation("classifier_activation", classifier_activation, choices, num_classes=num_classes)
+    arguments.check_head(num_classes, classifier_activation)
     arguments.check_choice("pooling", pooling, POOLING)
-    encoder = bert_encoder(
-        vocabulary_size, hidden_dim, blocks, num_heads, feed_forward_dim, max_steps, num_segments, dropout
-    )
-    if pooling == "mean":
-        x = heads.masked_mean(encoder.output["hidden_states"], ops.not_equal(encoder.input["tokens"], 0))
-    else:
-        x = encoder.output["pooled"]
-    x = layers.Dropout(dropout, name="dropout")(x)
-    if classifier_activation == "auto":
-        classifier_activation = heads.probabilities(num_classes)
-    head = _dense(num_classes, classifier_activation, "classifier", dtype=heads.full_precision())
-    return keras.Model(encoder.input, head(x), name=name)
+    sizes = vocabulary_size, hidden_dim, blocks, num_heads, feed_forward_dim, max_steps, num_segments
+    encoder = bert_encoder(*sizes, dropout, dtype=dtype)
+    with heads.precision(dtype):
+        if pooling == "mean":
+            x = heads.masked_mean(encoder.output["hidden_states"], ops.not_equal(encoder.input["tokens"], 0))
+        else:
+            x = encoder.output["pooled"]
+        head = {"dropout": dropout, "kernel_initializer": _initializer()}
+        outputs = heads.classify(x, num_classes, classifier_activation, include_top, **head)
+        model = keras.Model(encoder.input, outputs, name=name)
+    return trained_weights.load(model, weights, "bert_classifier")
 
 
 def _check(vocabulary_size, hidden_dim, blocks, num_heads, feed_forward_dim, max_steps, num_segments, dropout):

@@ -1,27 +1,35 @@
 """Convolutional networks for images."""
 
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 from keras import layers
 
 from keras_refs.models import arguments, heads
+from keras_refs.models import weights as trained_weights
 
 
 def conv_classifier(
-    input_shape=(28, 28, 1),
-    num_classes=10,
-    filters=(32, 64),
-    convolutions_per_block=1,
-    kernel_size=3,
-    padding="valid",
-    hidden_units=64,
-    activation="relu",
-    batch_normalization=False,
-    block_dropout=0.0,
-    dropout=0.0,
-    l2=0.0,
-    classifier_activation="auto",
-    name="conv_classifier",
-):
+    input_shape: Sequence[int] = (28, 28, 1),
+    num_classes: int = 10,
+    filters: int | Sequence[int] = (32, 64),
+    convolutions_per_block: int = 1,
+    kernel_size: int = 3,
+    padding: str = "valid",
+    hidden_units: int | Sequence[int] = 64,
+    activation: str | Callable[[Any], Any] = "relu",
+    batch_normalization: bool = False,
+    block_dropout: float = 0.0,
+    dropout: float = 0.0,
+    l2: float = 0.0,
+    classifier_activation: str | None = "auto",
+    include_top: bool = True,
+    weights: str | os.PathLike | None = None,
+    dtype: str | keras.DTypePolicy | None = None,
+    name: str = "conv_classifier",
+) -> keras.Model:
     """Build a convolutional image classifier: convolution and max-pooling blocks, then dense layers.
 
     With `*` the cross-correlation and f the activation, block k computes
@@ -42,25 +50,31 @@ def conv_classifier(
     Args:
         input_shape: `(height, width, channels)` of an image in pixels, channels last.
         num_classes: Number of classes. 1 builds a binary classifier, which outputs the probability of class 1.
-        filters: Number of output channels of the convolutions of each block, one integer per block.
+        filters: Number of output channels of the convolutions of each block; an integer for one block.
         convolutions_per_block: Convolutions before each pooling.
         kernel_size: Height and width of every convolution kernel in pixels.
         padding: `"valid"`, or `"same"` for convolutions that keep the image size.
-        hidden_units: Width of the dense layer before the head; 0 for none.
-        activation: Name or function of the activation of blocks and hidden layer.
+        hidden_units: Width of each dense layer before the head; an integer for one layer, 0 or `()` for none.
+        activation: Name or function of the activation of blocks and hidden layers.
         batch_normalization: Whether to normalise after every convolution, which then has no bias.
         block_dropout: Dropout rate after every block, in [0, 1).
         dropout: Dropout rate before the head, in [0, 1).
         l2: Factor of the L2 penalty on every kernel; 0 for none.
         classifier_activation: `"auto"` for softmax (sigmoid if `num_classes` is 1), `"softmax"` for two classes or
             more, `"sigmoid"`, or `None` for logits.
+        include_top: Whether there is a head. Without one the outputs are the features that it would read, before its
+            dropout, as in Keras Applications: `(batch, features)`, in the dtype of the variables.
+        weights: `None` for initial ones; the name of the data set of a trained model, such as `"fashion_mnist"`; or the
+            path of an export's folder or of a `.keras` file. A head for another number of classes stays initial.
+        dtype: Dtype or policy of this model, such as `"mixed_bfloat16"`; `None` for Keras's global policy.
         name: Name of the model.
 
     Returns:
         An uncompiled functional `keras.Model`; 121,930 parameters with the default arguments.
 
     Raises:
-        ValueError: If an argument is out of its range, the image too small, or the activation a softmax over one class.
+        ValueError: If an argument is out of its range, the image too small, the activation a softmax over one class, or
+            the weights do not fit.
 
     Source: LeCun et al. 1998, "Gradient-based learning applied to document recognition"; several convolutions per
     block: Simonyan & Zisserman 2015; batch normalisation: Ioffe & Szegedy 2015; dropout: Srivastava et al. 2014.
@@ -76,8 +90,11 @@ def conv_classifier(
     >>> model.output_shape
     (None, 7)
     """
+    filters = arguments.widths("filters", filters)
+    hidden_units = arguments.widths("hidden_units", hidden_units, allow_none=True)
+    arguments.check_head(num_classes, classifier_activation)
     _check_blocks(input_shape, filters, convolutions_per_block, kernel_size, padding)
-    _check_head(num_classes, hidden_units, block_dropout, dropout, l2, classifier_activation)
+    _check_penalties(block_dropout, dropout, l2)
     regularizer = keras.regularizers.L2(l2) if l2 else None
     convolution = {
         "kernel_size": kernel_size,
@@ -86,32 +103,27 @@ def conv_classifier(
         "kernel_regularizer": regularizer,
         "data_format": "channels_last",
     }
-    images = keras.Input(shape=tuple(input_shape), name="images")
-    x = layers.Rescaling(1 / 255, name="rescaling")(images)
-    for block, width in enumerate(filters, start=1):
-        for number in range(1, convolutions_per_block):
-            x = layers.Conv2D(width, **convolution, name=f"block{block}_inner{number}_convolution")(x)
-            x = _activate(x, f"block{block}_inner{number}", batch_normalization, activation)
-        x = layers.Conv2D(width, **convolution, name=f"block{block}_convolution")(x)
-        x = layers.MaxPooling2D(2, data_format="channels_last", name=f"block{block}_pooling")(x)
-        x = _activate(x, f"block{block}", batch_normalization, activation)
-        if block_dropout:
-            x = layers.Dropout(block_dropout, name=f"block{block}_dropout")(x)
-    x = layers.Flatten(name="flatten")(x)
-    if hidden_units:
-        x = layers.Dense(hidden_units, activation, kernel_regularizer=regularizer, name="hidden")(x)
-    if dropout:
-        x = layers.Dropout(dropout, name="dropout")(x)
-    if classifier_activation == "auto":
-        classifier_activation = heads.probabilities(num_classes)
-    outputs = layers.Dense(
-        num_classes,
-        classifier_activation,
-        kernel_regularizer=regularizer,
-        dtype=heads.full_precision(),
-        name="classifier",
-    )(x)
-    return keras.Model(images, outputs, name=name)
+    with heads.precision(dtype):
+        images = keras.Input(shape=tuple(input_shape), name="images")
+        x = layers.Rescaling(1 / 255, name="rescaling")(images)
+        for block, width in enumerate(filters, start=1):
+            for number in range(1, convolutions_per_block):
+                x = layers.Conv2D(width, **convolution, name=f"block{block}_inner{number}_convolution")(x)
+                x = _activate(x, f"block{block}_inner{number}", batch_normalization, activation)
+            x = layers.Conv2D(width, **convolution, name=f"block{block}_convolution")(x)
+            x = layers.MaxPooling2D(2, data_format="channels_last", name=f"block{block}_pooling")(x)
+            x = _activate(x, f"block{block}", batch_normalization, activation)
+            if block_dropout:
+                x = layers.Dropout(block_dropout, name=f"block{block}_dropout")(x)
+        x = layers.Flatten(name="flatten")(x)
+        for number, width in enumerate(hidden_units, start=1):
+            hidden = f"hidden{number}" if number > 1 else "hidden"
+            x = layers.Dense(width, activation, kernel_regularizer=regularizer, name=hidden)(x)
+        outputs = heads.classify(
+            x, num_classes, classifier_activation, include_top, dropout, kernel_regularizer=regularizer
+        )
+        model = keras.Model(images, outputs, name=name)
+    return trained_weights.load(model, weights, "conv_classifier")
 
 
 def _activate(x, prefix, batch_normalization, activation):
@@ -123,7 +135,6 @@ def _activate(x, prefix, batch_normalization, activation):
 
 def _check_blocks(input_shape, filters, convolutions_per_block, kernel_size, padding):
     arguments.check_integers("input_shape", input_shape, minimum=1, length=3)
-    arguments.check_integers("filters", filters, minimum=1)
     arguments.check_integer("convolutions_per_block", convolutions_per_block, minimum=1)
     arguments.check_integer("kernel_size", kernel_size, minimum=1)
     arguments.check_choice("padding", padding, ("valid", "same"))
@@ -140,11 +151,7 @@ def _check_blocks(input_shape, filters, convolutions_per_block, kernel_size, pad
             )
 
 
-def _check_head(num_classes, hidden_units, block_dropout, dropout, l2, classifier_activation):
-    arguments.check_integer("num_classes", num_classes, minimum=1)
-    arguments.check_integer("hidden_units", hidden_units, minimum=0)
+def _check_penalties(block_dropout, dropout, l2):
     arguments.check_real("block_dropout", block_dropout, minimum=0, below=1)
     arguments.check_real("dropout", dropout, minimum=0, below=1)
     arguments.check_real("l2", l2, minimum=0)
-    choices = ("auto", "softmax", "sigmoid", None)
-    arguments.check_output_activation("classifier_activation", classifier_activation, choices, num_classes=num_classes)

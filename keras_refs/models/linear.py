@@ -1,12 +1,23 @@
 """Linear and logistic regression."""
 
+import os
+
 import keras
 from keras import layers
 
 from keras_refs.models import arguments, heads
+from keras_refs.models import weights as trained_weights
 
 
-def linear_regression(num_features=1, num_outputs=1, l1=0.0, l2=0.0, name="linear_regression"):
+def linear_regression(
+    num_features: int = 1,
+    num_outputs: int = 1,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    weights: str | os.PathLike | None = None,
+    dtype: str | keras.DTypePolicy | None = None,
+    name: str = "linear_regression",
+) -> keras.Model:
     """Build a linear regression: y = x W + b.
 
     Without a penalty its optimum for the mean squared error is least squares. Standardise features of different scales.
@@ -19,13 +30,16 @@ def linear_regression(num_features=1, num_outputs=1, l1=0.0, l2=0.0, name="linea
         num_outputs: Number of targets.
         l1: Factor of the L1 penalty on the weights (lasso); 0 for none. The bias is not penalised.
         l2: Factor of the L2 penalty on the weights (ridge); 0 for none. The bias is not penalised.
+        weights: `None` for initial ones; the name of the data set of a trained model, such as `"diabetes"`; or the path
+            of an export's folder or of a `.keras` file. A head for another number of targets stays initial.
+        dtype: Dtype or policy of this model, such as `"mixed_bfloat16"`; `None` for Keras's global policy.
         name: Name of the model.
 
     Returns:
         An uncompiled functional `keras.Model`; 2 parameters with the default arguments.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of its range, or the weights do not fit.
 
     Source: Legendre 1805, "Nouvelles méthodes pour la détermination des orbites des comètes"; the penalties:
     Hoerl & Kennard 1970 and Tibshirani 1996.
@@ -36,10 +50,26 @@ def linear_regression(num_features=1, num_outputs=1, l1=0.0, l2=0.0, name="linea
     >>> linear_regression(num_features=10).output_shape
     (None, 1)
     """
-    return _linear(num_features, num_outputs, None, l1, l2, "prediction", name)
+    arguments.check_integer("num_outputs", num_outputs, minimum=1)
+    penalty = _penalty(num_features, l1, l2)
+    with heads.precision(dtype):
+        features = keras.Input(shape=(num_features,), name="features")
+        head = layers.Dense(num_outputs, kernel_regularizer=penalty, dtype=heads.full_precision(), name="prediction")
+        model = keras.Model(features, head(features), name=name)
+    return trained_weights.load(model, weights, "linear_regression")
 
 
-def logistic_regression(num_features=2, num_classes=1, l1=0.0, l2=0.0, name="logistic_regression"):
+def logistic_regression(
+    num_features: int = 2,
+    num_classes: int = 1,
+    l1: float = 0.0,
+    l2: float = 0.0,
+    classifier_activation: str | None = "auto",
+    include_top: bool = True,
+    weights: str | os.PathLike | None = None,
+    dtype: str | keras.DTypePolicy | None = None,
+    name: str = "logistic_regression",
+) -> keras.Model:
     """Build a logistic regression: p = sigmoid(x w + b), or p = softmax(x W + b) for several classes.
 
     Training with the cross-entropy is convex. Without a penalty, weights grow without bound where a hyperplane
@@ -50,16 +80,25 @@ def logistic_regression(num_features=2, num_classes=1, l1=0.0, l2=0.0, name="log
 
     Args:
         num_features: Number of features.
-        num_classes: 1 for a binary classifier, which outputs the probability of class 1; else these sum to 1.
+        num_classes: Number of classes. 1 builds a binary classifier, which outputs the probability of class 1.
         l1: Factor of the L1 penalty on the weights; 0 for none. The bias is not penalised.
         l2: Factor of the L2 penalty on the weights; 0 for none. The bias is not penalised.
+        classifier_activation: `"auto"` for softmax (sigmoid if `num_classes` is 1), `"softmax"` for two classes or
+            more, `"sigmoid"`, or `None` for logits.
+        include_top: Whether there is a head. Without one the outputs are what it would read: the features, in the dtype
+            of the variables.
+        weights: `None` for initial ones; the name of the data set of a trained model, such as `"breast_cancer"`; or the
+            path of an export's folder or of a `.keras` file. The head is all there is: for another number of classes it
+            stays initial.
+        dtype: Dtype or policy of this model, such as `"mixed_bfloat16"`; `None` for Keras's global policy.
         name: Name of the model.
 
     Returns:
         An uncompiled functional `keras.Model`; 3 parameters with the default arguments.
 
     Raises:
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of its range, the activation a softmax over one class, or the weights do not
+            fit.
 
     Source: Cox 1958, "The regression analysis of binary sequences".
 
@@ -69,20 +108,18 @@ def logistic_regression(num_features=2, num_classes=1, l1=0.0, l2=0.0, name="log
     >>> logistic_regression(num_features=30).output_shape
     (None, 1)
     """
-    return _linear(num_features, num_classes, heads.probabilities(num_classes), l1, l2, "classifier", name)
+    arguments.check_head(num_classes, classifier_activation)
+    penalty = _penalty(num_features, l1, l2)
+    with heads.precision(dtype):
+        features = keras.Input(shape=(num_features,), name="features")
+        outputs = heads.classify(features, num_classes, classifier_activation, include_top, kernel_regularizer=penalty)
+        model = keras.Model(features, outputs, name=name)
+    return trained_weights.load(model, weights, "logistic_regression")
 
 
-def _linear(num_features, width, activation, l1, l2, layer_name, name):
+def _penalty(num_features, l1, l2):
+    """Return the regularizer of the weights, after the arguments that both builders have were checked."""
     arguments.check_integer("num_features", num_features, minimum=1)
-    arguments.check_integer("num_classes" if activation else "num_outputs", width, minimum=1)
     arguments.check_real("l1", l1, minimum=0)
     arguments.check_real("l2", l2, minimum=0)
-    features = keras.Input(shape=(num_features,), name="features")
-    outputs = layers.Dense(
-        width,
-        activation,
-        kernel_regularizer=keras.regularizers.L1L2(l1, l2) if l1 or l2 else None,
-        dtype=heads.full_precision(),
-        name=layer_name,
-    )(features)
-    return keras.Model(features, outputs, name=name)
+    return keras.regularizers.L1L2(l1, l2) if l1 or l2 else None

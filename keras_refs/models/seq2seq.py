@@ -1,9 +1,13 @@
 """Attention sequence-to-sequence: one model to train, and the two parts of it to decode with."""
 
+import os
+from collections.abc import Sequence
+
 import keras
 from keras import layers, ops
 
 from keras_refs.models import arguments, heads
+from keras_refs.models import weights as trained_weights
 
 STATES = ("hidden", "cell")
 """Names of the two parts of an LSTM's state."""
@@ -12,18 +16,19 @@ SHARPNESS = 100.0
 
 
 def attention_seq2seq(
-    num_source_symbols=28,
-    num_target_symbols=41,
-    embedding_dim=256,
-    units=256,
-    encoder_layers=1,
-    bidirectional=False,
-    attention="dot",
-    dropout=0.0,
-    return_attention=False,
-    use_cudnn="auto",
-    name="attention_seq2seq",
-):
+    num_source_symbols: int = 28,
+    num_target_symbols: int = 41,
+    embedding_dim: int = 256,
+    units: int | Sequence[int] = (256,),
+    bidirectional: bool = False,
+    attention: str = "dot",
+    dropout: float = 0.0,
+    return_attention: bool = False,
+    use_cudnn: bool | str = "auto",
+    weights: str | os.PathLike | None = None,
+    dtype: str | keras.DTypePolicy | None = None,
+    name: str = "attention_seq2seq",
+) -> keras.Model:
     """Build an LSTM encoder and decoder with attention, trained with teacher forcing.
 
     With m_1..m_S the encoder's outputs and s_t the state of the decoder, which starts from the encoder's last state,
@@ -50,20 +55,23 @@ def attention_seq2seq(
         num_source_symbols: Number of source tokens, the padding included.
         num_target_symbols: Number of target tokens, the padding included.
         embedding_dim: Width of the embeddings of source and target.
-        units: Width of the encoder's outputs and of the decoder.
-        encoder_layers: Number of LSTM layers of the encoder.
-        bidirectional: Whether every layer of the encoder also reads backwards; each direction is `units // 2` wide.
+        units: Width of each LSTM layer of the encoder; an integer for one layer. The last is that of the decoder, too.
+        bidirectional: Whether every layer of the encoder also reads backwards; each direction is half as wide.
         attention: `"dot"`, `"additive"` or `"hard"`.
         dropout: Dropout rate, in [0, 1), on the outputs of each encoder layer, the decoder and the combination.
         return_attention: Whether to output the attention weights, too.
         use_cudnn: `False` for an export that runs on any device; traced on a GPU, one with `"auto"` needs a GPU.
+        weights: `None` for initial ones; the name of the data set of a trained model, such as `"cmudict"`; or the path
+            of an export's folder or of a `.keras` file.
+        dtype: Dtype or policy of this model, such as `"mixed_bfloat16"`; `None` for Keras's global policy.
         name: Name of the model.
 
     Returns:
         An uncompiled functional `keras.Model`; 1,210,153 parameters with the default arguments.
 
     Raises:
-        ValueError: If an argument is out of its range, or `units` is odd for a bidirectional encoder.
+        ValueError: If an argument is out of its range, one of `units` odd for a bidirectional encoder, or the weights
+            do not fit.
 
     Source: Luong, Pham & Manning 2015, "Effective approaches to attention-based neural machine translation" (dot score
     and combination); Bahdanau, Cho & Bengio 2015 (additive score); Aharoni & Goldberg 2017, "Morphological inflection
@@ -81,31 +89,34 @@ def attention_seq2seq(
     >>> model.output_shape
     (None, None, 41)
     """
-    _check(num_source_symbols, num_target_symbols, embedding_dim, units, encoder_layers, bidirectional)
+    units = _check(num_source_symbols, num_target_symbols, embedding_dim, units, bidirectional)
     arguments.check_choice("attention", attention, ("dot", "additive", "hard"))
     arguments.check_real("dropout", dropout, minimum=0, below=1)
-    source, x = _read("source", num_source_symbols, embedding_dim)
-    source_mask = _is_token(source)
-    for number in range(1, encoder_layers + 1):
-        x = layers.Dropout(dropout, name=f"dropout{number - 1}")(x) if number > 1 else x
-        x, states = _encode(x, units, bidirectional, use_cudnn, f"encoder{number}")
-    memory = layers.Dropout(dropout, name="memory")(x)
-    states = [layers.Identity(name=f"initial_{name}")(state) for name, state in zip(STATES, states, strict=True)]
+    with heads.precision(dtype):
+        source, x = _read("source", num_source_symbols, embedding_dim)
+        source_mask = _is_token(source)
+        for number, width in enumerate(units, start=1):
+            x = layers.Dropout(dropout, name=f"dropout{number - 1}")(x) if number > 1 else x
+            x, states = _encode(x, width, bidirectional, use_cudnn, f"encoder{number}")
+        memory = layers.Dropout(dropout, name="memory")(x)
+        states = [layers.Identity(name=f"initial_{name}")(state) for name, state in zip(STATES, states, strict=True)]
 
-    target, y = _read("target", num_target_symbols, embedding_dim)
-    decoder = layers.LSTM(units, return_sequences=True, use_cudnn=use_cudnn, name="decoder")
-    head, masks, attended = _head(num_target_symbols, units, attention, dropout), [_is_token(target), source_mask], None
-    if attention == "hard":
-        moves = ops.cast(ops.equal(target, num_target_symbols - 1), "int32")
-        attended = _attend_to(ops.cumsum(moves, axis=1), head, memory, masks)
-        y = head["symbol_and_context"]([y, attended[0]])
-    decoded = decoder(y, initial_state=states)
-    probabilities, weights = _predict(head, decoded, memory, masks, attended)
-    outputs = {"probabilities": probabilities, "attention": weights} if return_attention else probabilities
-    return keras.Model({"source": source, "target": target}, outputs, name=name)
+        target, y = _read("target", num_target_symbols, embedding_dim)
+        decoder = layers.LSTM(width, return_sequences=True, use_cudnn=use_cudnn, name="decoder")
+        head = _head(num_target_symbols, width, attention, dropout)
+        masks, attended = [_is_token(target), source_mask], None
+        if attention == "hard":
+            moves = ops.cast(ops.equal(target, num_target_symbols - 1), "int32")
+            attended = _attend_to(ops.cumsum(moves, axis=1), head, memory, masks)
+            y = head["symbol_and_context"]([y, attended[0]])
+        decoded = decoder(y, initial_state=states)
+        probabilities, scores = _predict(head, decoded, memory, masks, attended)
+        outputs = {"probabilities": probabilities, "attention": scores} if return_attention else probabilities
+        model = keras.Model({"source": source, "target": target}, outputs, name=name)
+    return trained_weights.load(model, weights, "attention_seq2seq")
 
 
-def seq2seq_parts(model):
+def seq2seq_parts(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     """Split a trained `attention_seq2seq` into an encoder, called once per source, and one step of the decoder.
 
     Both share the model's weights. Decoding with them costs one step per symbol, not a pass over all symbols before.
@@ -114,11 +125,11 @@ def seq2seq_parts(model):
         model: A model that `attention_seq2seq` returned.
 
     Returns:
-        Two `keras.Model`: the encoder, from `source` to the dictionary of `memory` `(batch, source steps, units)`, the
-        boolean `mask` `(batch, source steps)`, and the decoder's initial `hidden` and `cell`, both `(batch, units)`;
-        and the step, from the dictionary of these four and the previous `symbol`, int32 `(batch,)`, to `probabilities`
-        `(batch, num_target_symbols)`, `attention` `(batch, source steps)`, and the next `hidden` and `cell`. With hard
-        attention there is a third state, `position`, int32 `(batch,)`.
+        Two `keras.Model`: the encoder, from `source` to the dictionary of `memory` `(batch, source steps, units[-1])`,
+        the boolean `mask` `(batch, source steps)`, and the decoder's initial `hidden` and `cell`, both `(batch,
+        units[-1])`; and the step, from the dictionary of these four and the previous `symbol`, int32 `(batch,)`, to
+        `probabilities` `(batch, num_target_symbols)`, `attention` `(batch, source steps)`, and the next `hidden` and
+        `cell`. With hard attention there is a third state, `position`, int32 `(batch,)`.
 
     >>> encoder, step = seq2seq_parts(attention_seq2seq(num_target_symbols=5, embedding_dim=16, units=32))
     >>> step.output["probabilities"].shape
@@ -154,14 +165,15 @@ def seq2seq_parts(model):
     return keras.Model(source, encoded), keras.Model({"symbol": symbol, **previous}, outputs)
 
 
-def _check(num_source_symbols, num_target_symbols, embedding_dim, units, encoder_layers, bidirectional):
+def _check(num_source_symbols, num_target_symbols, embedding_dim, units, bidirectional):
+    """Check sizes, and return the widths of the encoder's layers."""
     arguments.check_integer("num_source_symbols", num_source_symbols, minimum=1)
     arguments.check_integer("num_target_symbols", num_target_symbols, minimum=2)
     arguments.check_integer("embedding_dim", embedding_dim, minimum=1)
-    arguments.check_integer("units", units, minimum=1)
-    arguments.check_integer("encoder_layers", encoder_layers, minimum=1)
-    if bidirectional and units % 2:
-        raise ValueError(f"`units` must be even for a bidirectional encoder. Received: units={units}")
+    widths = arguments.widths("units", units)
+    if bidirectional and any(width % 2 for width in widths):
+        raise ValueError(f"`units` must be even for a bidirectional encoder. Received: units={units!r}")
+    return widths
 
 
 def _read(name, num_symbols, embedding_dim):

@@ -1,33 +1,39 @@
 """Transformer encoders: multi-head self-attention over the steps of a text or a series."""
 
+import os
+
 import keras
 from keras import layers, ops
 
 from keras_refs.models import arguments, heads
+from keras_refs.models import weights as trained_weights
 
 POSITIONS = ("sinusoidal", "learned", None)
 POOLING = ("mean", "class_token")
 
 
 def self_attention_classifier(
-    num_features=2,
-    num_classes=1,
-    vocabulary_size=None,
-    num_channels=None,
-    embedding_dim=None,
-    hidden_dim=4,
-    num_heads=1,
-    feed_forward_dim=4,
-    blocks=1,
-    positions="sinusoidal",
-    max_steps=None,
-    pooling="mean",
-    causal=False,
-    dropout=0.0,
-    return_attention=False,
-    classifier_activation="auto",
-    name="self_attention_classifier",
-):
+    num_features: int = 2,
+    num_classes: int = 1,
+    vocabulary_size: int | None = None,
+    num_channels: int | None = None,
+    embedding_dim: int | None = None,
+    hidden_dim: int = 4,
+    num_heads: int = 1,
+    feed_forward_dim: int = 4,
+    blocks: int = 1,
+    positions: str | None = "sinusoidal",
+    max_steps: int | None = None,
+    pooling: str = "mean",
+    causal: bool = False,
+    dropout: float = 0.0,
+    return_attention: bool = False,
+    classifier_activation: str | None = "auto",
+    include_top: bool = True,
+    weights: str | os.PathLike | None = None,
+    dtype: str | keras.DTypePolicy | None = None,
+    name: str = "self_attention_classifier",
+) -> keras.Model:
     """Build a classifier of texts or series: blocks of multi-head self-attention and feed-forward layers, and a head.
 
     With x the steps as rows, each of the heads of a block has its own W_Q, W_K and W_V of width d_k and computes
@@ -71,13 +77,18 @@ def self_attention_classifier(
         return_attention: Whether to output the attention weights, too.
         classifier_activation: `"auto"` for softmax (sigmoid if `num_classes` is 1), `"softmax"` for two classes or
             more, `"sigmoid"`, or `None` for logits.
+        include_top: Whether there is a head. Without one the outputs are the features that it would read, as in Keras
+            Applications: `(batch, hidden_dim)`, in the dtype of the variables; in a dictionary they are `features`.
+        weights: `None` for initial ones; the name of the data set of a trained model, such as `"udhr_languages"`; or
+            the path of an export's folder or of a `.keras` file. A head for another number of classes stays initial.
+        dtype: Dtype or policy of this model, such as `"mixed_bfloat16"`; `None` for Keras's global policy.
         name: Name of the model.
 
     Returns:
         An uncompiled functional `keras.Model`; 161 parameters with the default arguments.
 
     Raises:
-        ValueError: If an argument is out of its range or does not fit the others.
+        ValueError: If an argument is out of its range or does not fit the others, or the weights do not fit.
 
     Source: Vaswani et al. 2017, "Attention is all you need"; the normalisation before each layer: Xiong et al. 2020,
     "On layer normalization in the transformer architecture"; class token: Devlin et al. 2019.
@@ -89,39 +100,38 @@ def self_attention_classifier(
     >>> model.output_shape
     (None, 40)
     """
-    arguments.check_integer("num_classes", num_classes, minimum=1)
-    activation_choices = ("auto", "softmax", "sigmoid", None)
-    arguments.check_output_activation(
-        "classifier_activation", classifier_activation, activation_choices, num_classes=num_classes
-    )
-    if vocabulary_size is None:
-        inputs, x, mask = _vectors("features", num_features, "num_features", hidden_dim)
-    else:
-        inputs, x, mask = _tokens(vocabulary_size, num_channels, embedding_dim, hidden_dim)
+    arguments.check_head(num_classes, classifier_activation)
     block = {"num_heads": num_heads, "feed_forward_dim": feed_forward_dim, "blocks": blocks, "causal": causal}
-    x, attention = _encode(x, mask, **block, positions=positions, max_steps=max_steps, pooling=pooling, dropout=dropout)
-    if classifier_activation == "auto":
-        classifier_activation = heads.probabilities(num_classes)
-    full_precision = heads.full_precision()
-    probabilities = layers.Dense(num_classes, classifier_activation, dtype=full_precision, name="classifier")(x)
-    outputs = {"probabilities": probabilities, **attention} if return_attention else probabilities
-    return keras.Model(inputs, outputs, name=name)
+    with heads.precision(dtype):
+        if vocabulary_size is None:
+            inputs, x, mask = _vectors("features", num_features, "num_features", hidden_dim)
+        else:
+            inputs, x, mask = _tokens(vocabulary_size, num_channels, embedding_dim, hidden_dim)
+        steps = {"positions": positions, "max_steps": max_steps, "pooling": pooling}
+        x, attention = _encode(x, mask, **block, **steps, dropout=dropout)
+        outputs = heads.classify(x, num_classes, classifier_activation, include_top)
+        if return_attention:
+            outputs = {"probabilities" if include_top else "features": outputs, **attention}
+        model = keras.Model(inputs, outputs, name=name)
+    return trained_weights.load(model, weights, "self_attention_classifier")
 
 
 def self_attention_regressor(
-    num_series=1,
-    num_outputs=1,
-    hidden_dim=64,
-    num_heads=4,
-    feed_forward_dim=128,
-    blocks=1,
-    positions="sinusoidal",
-    max_steps=None,
-    pooling="class_token",
-    causal=False,
-    dropout=0.0,
-    name="self_attention_regressor",
-):
+    num_series: int = 1,
+    num_outputs: int = 1,
+    hidden_dim: int = 64,
+    num_heads: int = 4,
+    feed_forward_dim: int = 128,
+    blocks: int = 1,
+    positions: str | None = "sinusoidal",
+    max_steps: int | None = None,
+    pooling: str = "class_token",
+    causal: bool = False,
+    dropout: float = 0.0,
+    weights: str | os.PathLike | None = None,
+    dtype: str | keras.DTypePolicy | None = None,
+    name: str = "self_attention_regressor",
+) -> keras.Model:
     """Build a regressor from a series or its window: blocks as in `self_attention_classifier`, and a linear head.
 
     Any two steps are one attention away from each other, however far apart they are; between them a recurrent network
@@ -142,13 +152,16 @@ def self_attention_regressor(
         pooling: `"mean"` or `"class_token"`. With one block, a class token attends to the steps in linear time.
         causal: Whether a step attends to itself and earlier ones alone.
         dropout: Dropout rate, in [0, 1).
+        weights: `None` for initial ones; the name of the data set of a trained model, such as `"adding_problem"`; or
+            the path of an export's folder or of a `.keras` file. A head for another number of targets stays initial.
+        dtype: Dtype or policy of this model, such as `"mixed_bfloat16"`; `None` for Keras's global policy.
         name: Name of the model.
 
     Returns:
         An uncompiled functional `keras.Model`; 33,857 parameters with the default arguments.
 
     Raises:
-        ValueError: If an argument is out of its range or does not fit the others.
+        ValueError: If an argument is out of its range or does not fit the others, or the weights do not fit.
 
     Source: Vaswani et al. 2017, "Attention is all you need".
 
@@ -156,11 +169,14 @@ def self_attention_regressor(
     (None, 1)
     """
     arguments.check_integer("num_outputs", num_outputs, minimum=1)
-    series, x, mask = _vectors("series", num_series, "num_series", hidden_dim)
     block = {"num_heads": num_heads, "feed_forward_dim": feed_forward_dim, "blocks": blocks, "causal": causal}
-    x, _ = _encode(x, mask, **block, positions=positions, max_steps=max_steps, pooling=pooling, dropout=dropout)
-    outputs = layers.Dense(num_outputs, dtype=heads.full_precision(), name="forecast")(x)
-    return keras.Model(series, outputs, name=name)
+    with heads.precision(dtype):
+        series, x, mask = _vectors("series", num_series, "num_series", hidden_dim)
+        steps = {"positions": positions, "max_steps": max_steps, "pooling": pooling}
+        x, _ = _encode(x, mask, **block, **steps, dropout=dropout)
+        outputs = layers.Dense(num_outputs, dtype=heads.full_precision(), name="forecast")(x)
+        model = keras.Model(series, outputs, name=name)
+    return trained_weights.load(model, weights, "self_attention_regressor")
 
 
 def _vectors(name, width, argument, hidden_dim):

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from annotated_types import Ge
 
-from keras_refs import datasets, evaluation, export, models, settings, training
+from keras_refs import datasets, evaluation, export, models, preprocessing, settings, training
 
 NETWORKS = ("self_attention", "lstm", "simple_rnn")
 """Outputs of the model, one per network."""
@@ -128,6 +128,7 @@ def train_and_evaluate(
         inputs, example = {"sequence": (tf.float32, (None, 2))}, {"sequence": data.test.sequences[:1]}
         signature = export.checked(lambda sequence: network(sequence, training=False), inputs)
         export.write_saved_model(folder, network, {"serving_default": signature}, {"serving_default": example})
+        preprocessing.write(folder, preprocessing.Unchanged())
         scores = evaluate(folder, config)
         # What the networks learned, and how far back their gradients reach before and after the training.
         curves = {name: [epoch[f"val_{name}_loss"] for epoch in history.epochs] for name in NETWORKS}

@@ -76,7 +76,7 @@ def train_and_evaluate(
             return {"prediction": datasets.unstandardize(outputs, target_scaler)}
 
         returned = "It returns `prediction`, float32 `[batch, 1]`, in the units of the data's target."
-        signatures = tables.write_export(folder, network, predict, data, returned)
+        signatures = tables.write_export(folder, network, predict, data, returned, feature_scaler, target_scaler)
         scores = evaluate(folder, config)
         predictions = export.SavedFunction(folder).predict(features=data.test.features)["prediction"]
         evaluation.save_learning_curves(history, run.figures / "learning_curves.png", {"loss": "mean squared error"})

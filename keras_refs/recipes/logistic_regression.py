@@ -101,7 +101,7 @@ def train_and_evaluate(
             "It returns `label` (int64 `[batch]`), `class_name` (string `[batch]`) and `probabilities` (float32 "
             f"`[batch, {len(class_names)}]`).\n\nClasses: {', '.join(class_names)}."
         )
-        signatures = tables.write_export(folder, network, classify, data, returned)
+        signatures = tables.write_export(folder, network, classify, data, returned, scaler)
         probabilities = export.SavedFunction(folder).predict(features=test.features)["probabilities"]
         scores = evaluation.classification_metrics(test.labels, probabilities, class_names)
         evaluation.save_learning_curves(history, run.figures / "learning_curves.png")

@@ -47,7 +47,9 @@ class Config:
 def build(config, data):
     """Return the network for these images and classes, from raw pixels."""
     pixels, classes = math.prod(data.image_shape), len(data.class_names)
-    network = models.mlp(num_features=pixels, num_outputs=classes, output_activation="softmax", **vars(config.network))
+    network = models.mlp(
+        num_features=pixels, num_classes=classes, classifier_activation="softmax", **vars(config.network)
+    )
     return images.on_pixels(network, data.image_shape, (pixels,), "mlp")
 
 

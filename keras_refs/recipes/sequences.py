@@ -49,11 +49,14 @@ class Decoding(settings.Settings):
 
 def build(config, data, for_export=False):
     """Return the network for these symbols; an export has to run without a GPU, too."""
+    arguments = dict(vars(config.network))
+    # All layers have one width.
+    arguments["units"] = (arguments["units"],) * arguments.pop("encoder_layers")
     return models.attention_seq2seq(
         num_source_symbols=data.source_symbols.size,
         num_target_symbols=data.target_symbols.size,
         use_cudnn=False if for_export else "auto",
-        **vars(config.network),
+        **arguments,
     )
 
 

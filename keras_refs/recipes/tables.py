@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_refs import datasets, export
+from keras_refs import datasets, export, preprocessing
 from keras_refs.recipes import classification
 from keras_refs.settings import Count, CountOrZero, Data, NotNegative, Settings, Training
 
@@ -53,11 +53,12 @@ def load_to_score(folder, config, with_classes=False, needed=("test",)):
     return datasets.load_table(**options, with_classes=with_classes, needed=needed)
 
 
-def write_export(folder, network, predict, data, outputs):
+def write_export(folder, network, predict, data, outputs, scaler, target_scaler=None):
     """Write a SavedModel whose signature `serving_default` takes raw `features`, float32 `(batch, columns)`.
 
     `predict` returns a dictionary of outputs for them, by the weights of `network`; `outputs` describes these as
-    Markdown. The first row of `data` becomes the warm-up request. The whole signature is returned as Markdown.
+    Markdown. `scaler` and `target_scaler` are what standardised its inputs and targets. The first row of `data` becomes
+    the warm-up request. The whole signature is returned as Markdown.
     """
     import tensorflow as tf
 
@@ -65,4 +66,7 @@ def write_export(folder, network, predict, data, outputs):
     signatures = {"serving_default": export.checked(predict, {"features": (tf.float32, (len(names),))})}
     examples = {"serving_default": {"features": data.test.features[:1]}}
     export.write_saved_model(folder, network, signatures, examples)
+    scalers = [scaler, target_scaler] if target_scaler else [scaler]
+    scales = [array.astype("float32") for each in scalers for array in (each.mean_, each.scale_)]
+    preprocessing.write(folder, preprocessing.Table(*scales))
     return f"- `serving_default`: `features`, float32 `[batch, {len(names)}]`, raw: {', '.join(names)}\n\n{outputs}"

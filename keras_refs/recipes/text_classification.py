@@ -5,7 +5,7 @@ import types
 
 import numpy as np
 
-from keras_refs import datasets, evaluation, export
+from keras_refs import datasets, evaluation, export, preprocessing
 from keras_refs.errors import UserError
 from keras_refs.recipes import classification
 
@@ -110,6 +110,8 @@ def write_text_classifier(network, data, length, folder, numeric, signatures=typ
         written[name], examples[name] = of_texts(function), {"texts": example}
     # Most weights are those of the embedding; rounded to float16, they take half of the space.
     export.write_saved_model(folder, network, written, examples, half_precision=True)
+    channels = isinstance(tokens, datasets.NgramChannels)
+    preprocessing.write(folder, preprocessing.Ngrams(tokens.n, tokens.vocabulary, length, channels))
     lines = [f"- `{name}`: the same `texts`; it returns {outputs}" for name, (_, outputs) in signatures.items()]
     numbers = ", ".join(map(str, ("batch", length, *shape)))
     return "\n".join(

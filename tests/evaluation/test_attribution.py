@@ -17,7 +17,7 @@ def convolutional(kernel):
 
 
 def test_logits_are_the_inputs_of_the_softmax():
-    network = models.mlp(num_features=3, hidden_units=(4,), num_outputs=5, output_activation="softmax")
+    network = models.mlp(num_features=3, hidden_units=(4,), num_classes=5)
     inputs = keras.Input((3,))
     model = keras.Model(inputs, network(inputs))
     examples = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")

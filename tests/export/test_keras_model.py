@@ -62,7 +62,7 @@ def test_names_of_weights_are_unique_in_every_builder(name):
 
 def test_a_bidirectional_encoder_comes_back(tmp_path):
     """Keras names its weights without the layer when it is built from its configuration."""
-    sizes = {"num_source_symbols": 5, "num_target_symbols": 4, "embedding_dim": 3, "units": 2, "encoder_layers": 2}
+    sizes = {"num_source_symbols": 5, "num_target_symbols": 4, "embedding_dim": 3, "units": (2, 2)}
     model = models.attention_seq2seq(**sizes, bidirectional=True, use_cudnn=False)
     signature = export.checked(lambda x: {"y": model({"source": x, "target": x})}, {"x": (tf.int32, (None,))})
     export.write_saved_model(tmp_path, model, {"serving_default": signature}, {})

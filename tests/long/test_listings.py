@@ -12,17 +12,17 @@ from tests.test_listings import ROWS
 
 TESTS = {row[0]: row[-1].strip("`") for row in ROWS}
 MODELS, TESTS_OF_MODELS = "keras_refs/models", "tests/models"
-NO_INTERCEPT = (f"{MODELS}/linear.py", "        activation,\n", "        activation,\n        use_bias=False,\n")
+NO_INTERCEPT = (f"{MODELS}/linear.py", "layers.Dense(num_outputs, ", "layers.Dense(num_outputs, use_bias=False, ")
 FAULTS = {
     "A1": NO_INTERCEPT,
-    "A2": NO_INTERCEPT,
+    "A2": (f"{MODELS}/linear.py", "include_top, kernel", "include_top, use_bias=False, kernel"),
     # Images that are too small are not refused.
     "A3": (f"{MODELS}/convnet.py", "if min(height, width) < 1:", "if False:"),
     # The head is a hyperbolic tangent.
     "A4": (
         f"{MODELS}/recurrent.py",
-        "x = _recurrent(layers.SimpleRNN, x, units, dropout)\n    return _model(series, x, num_outputs, None, name)",
-        "x = _recurrent(layers.SimpleRNN, x, units, dropout)\n    return _model(series, x, num_outputs, 'tanh', name)",
+        "SimpleRNN, x, units, dropout)\n        model = keras.Model(series, _forecast(x, num_outputs)",
+        "SimpleRNN, x, units, dropout)\n        model = keras.Model(series, keras.ops.tanh(_forecast(x, num_outputs))",
     ),
     # No step attends to another.
     "A5": (
@@ -35,8 +35,8 @@ FAULTS = {
     # Nothing is trained.
     "C1": (
         f"{MODELS}/convnet.py",
-        "return keras.Model(images, outputs, name=name)",
-        "return keras.Model(images, outputs, name=name, trainable=False)",
+        "keras.Model(images, outputs, name=name)",
+        "keras.Model(images, outputs, name=name, trainable=False)",
     ),
     # Padding is not masked.
     "C2": (f"{MODELS}/recurrent.py", "if mask_value is None else layers.Masking", "if True else layers.Masking"),
@@ -54,7 +54,7 @@ FAULTS = {
     ),
     "D1": NO_INTERCEPT,
     # There is no sigmoid in training.
-    "D2": (f"{MODELS}/linear.py", "num_classes, heads.probabilities(num_classes), l1", "num_classes, None, l1"),
+    "D2": (f"{MODELS}/linear.py", "features, num_classes, classifier_activation", "features, num_classes, None"),
     # Hidden layers have no activation, and so no derivative of it in the backward pass.
     "D3": (f"{MODELS}/perceptron.py", "layers.Activation(activation, name", "layers.Activation(None, name"),
     # Targets are random numbers.
@@ -66,15 +66,19 @@ FAULTS = {
     # The LSTM of the classifier has a ReLU.
     "D5": (
         f"{MODELS}/recurrent.py",
-        "x = _recurrent(layers.LSTM, x, units, dropout, use_cudnn=use_cudnn)\n    return _model(sequence,",
-        "x = _recurrent(layers.LSTM, x, units, dropout, activation='relu')\n    return _model(sequence,",
+        "x = _recurrent(layers.LSTM, x, units, dropout, use_cudnn=use_cudnn)\n        outputs =",
+        "x = _recurrent(layers.LSTM, x, units, dropout, activation='relu')\n        outputs =",
     ),
     # The logits have a ReLU.
-    "E1": (f"{MODELS}/convnet.py", "        classifier_activation,\n", "        classifier_activation or 'relu',\n"),
+    "E1": (
+        f"{MODELS}/convnet.py",
+        "num_classes, classifier_activation, include",
+        "num_classes, classifier_activation or 'relu', include",
+    ),
     # Padding is read as the last step.
     "E2": (f"{MODELS}/recurrent.py", "mask_zero=True", "mask_zero=False"),
     # There is no head.
-    "E3": (f"{MODELS}/bert.py", "keras.Model(encoder.input, head(x), name", "keras.Model(encoder.input, x, name"),
+    "E3": (f"{MODELS}/bert.py", "classifier_activation, include_top", "classifier_activation, False"),
 }
 
 

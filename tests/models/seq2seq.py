@@ -9,8 +9,8 @@ from keras_refs import attention_seq2seq
 SOURCES, TARGETS = 6, 5
 VARIANTS = {
     "plain": {},
-    "deep": {"encoder_layers": 3, "bidirectional": True},
-    "everything": {"encoder_layers": 2, "bidirectional": True, "attention": "additive", "dropout": 0.1},
+    "deep": {"units": (8, 8, 8), "bidirectional": True},
+    "everything": {"units": (6, 8), "bidirectional": True, "attention": "additive", "dropout": 0.1},
     "hard": {"bidirectional": True, "attention": "hard"},
 }
 

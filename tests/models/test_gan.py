@@ -64,7 +64,7 @@ def test_shapes_and_parameters(size, channels):
         ("image_shape", (28, 28), "3 integers"),
         ("image_shape", (30, 28, 1), "divisible by 4"),
         ("hidden_units", (0,), "at least 1"),
-        ("hidden_units", 256, "tuple of integers"),
+        ("hidden_units", "256", "a tuple of one or more integers, or 0 or ()"),
         ("base_filters", 0, "at least 1"),
         ("filters", (), "one or more integers"),
         ("kernel_size", 0, "at least 1"),

@@ -19,7 +19,7 @@ def features():
     [
         pytest.param({}, 2, 1, 17, id="listing D3"),
         pytest.param(
-            {"num_features": 784, "hidden_units": (256, 128, 100), "num_outputs": 10, "output_activation": "softmax"},
+            {"num_features": 784, "hidden_units": (256, 128, 100), "num_classes": 10},
             784,
             10,
             785 * 256 + 257 * 128 + 129 * 100 + 101 * 10,
@@ -39,9 +39,9 @@ def test_shapes_and_parameters(arguments, inputs, outputs, parameters):
     [
         ("num_features", 0, "at least 1"),
         ("hidden_units", (), "one or more integers"),
-        ("num_outputs", 2.0, "integer"),
-        ("output_activation", "relu", "'sigmoid', 'softmax', None"),
-        ("output_activation", "softmax", "must not be 'softmax' for a single output"),
+        ("num_classes", 2.0, "integer"),
+        ("classifier_activation", "relu", "'softmax', 'sigmoid', None"),
+        ("classifier_activation", "softmax", "must not be 'softmax' for a single output"),
         ("dropout", 1, r"\[0, 1\)"),
         ("l2", -1, r"\[0, inf\)"),
     ],
@@ -78,7 +78,7 @@ def test_learns_xor_as_often_as_the_docstring_says(hidden_units, expected):
 
 
 def test_equals_its_formula(features):
-    model = mlp(hidden_units=(4, 3), num_outputs=2, output_activation=None)
+    model = mlp(hidden_units=(4, 3), num_classes=2, classifier_activation=None)
     x = features.astype("float64")
     kernels = [weight.astype("float64") for weight in model.get_weights()]
     for kernel, bias in (kernels[0:2], kernels[2:4]):

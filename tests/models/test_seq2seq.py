@@ -29,7 +29,7 @@ def padded(inputs, **steps):
         pytest.param({}, 69 * 256 + 2 * 4 * 256 * (256 + 257) + 513 * 256 + 257 * 41, id="listing C3"),
         ({"embedding_dim": 10}, 690 + 2 * 4 * 256 * (10 + 257) + 513 * 256 + 257 * 41),
         (
-            {"embedding_dim": 10, "units": 20, "bidirectional": True, "encoder_layers": 2},
+            {"embedding_dim": 10, "units": (20, 20), "bidirectional": True},
             690 + 2 * 4 * 10 * (10 + 11) + 2 * 4 * 10 * (20 + 11) + 4 * 20 * (10 + 21) + 41 * 20 + 21 * 41,
         ),
         (
@@ -51,7 +51,7 @@ def test_shapes_and_parameters(arguments, parameters):
         ("embedding_dim", 0, "at least 1"),
         ("embedding_dim", None, "at least 1"),
         ("units", 2.0, "integer"),
-        ("encoder_layers", 0, "at least 1"),
+        ("units", (8, 0), "at least 1"),
         ("attention", "self", "'dot', 'additive'"),
         ("dropout", 1, r"\[0, 1\)"),
     ],
