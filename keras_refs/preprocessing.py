@@ -254,7 +254,7 @@ def read(folder: str | os.PathLike) -> Preprocessor:
         if kind is Windows:
             arrays["holidays"] = tuple(arrays.pop(name) for name in sorted(arrays) if name.startswith("holidays"))
         return kind(**{name: _plain(value) for name, value in arrays.items()})
-    except (KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except (EOFError, KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} cannot be read: {first_line(error)}") from error
 
 

@@ -1,6 +1,7 @@
 """The networks: functions that return an uncompiled functional `keras.Model`.
 
-They import Keras alone, on first use, so that they work in any Keras 3 project; tests run on TensorFlow's backend.
+They import Keras alone, on first use, so that they work in any Keras 3 project; tests run on TensorFlow's backend. What
+finds and reads trained weights is imported when weights are asked for, in `models/weights.py` and nowhere else.
 """
 
 import lazy_loader

@@ -49,7 +49,7 @@ def classify(
     `activation` is a builder's `classifier_activation`, and `options` are those of the dense layer.
     """
     if not include_top:
-        return layers.Identity(dtype=full_precision(), name="features")(x)
+        return layers.Identity(dtype=full_precision(), name="head_input")(x)
     if dropout:
         x = layers.Dropout(dropout, name="dropout")(x)
     if activation == "auto":
