@@ -1,13 +1,24 @@
 """SavedModels that forecast a series."""
 
+import os
+from collections.abc import Sequence
+
+import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_refs import preprocessing
-from keras_refs.datasets import parse_times
+from keras_refs.datasets import SeriesDataset, SeriesEncoder, parse_times
 from keras_refs.export.saved_model import checked, specifications, write_saved_model
 
 
-def write_forecaster(network, encoder, data, folder, margins):
+def write_forecaster(
+    network: keras.Model,
+    encoder: SeriesEncoder,
+    data: SeriesDataset,
+    folder: str | os.PathLike,
+    margins: Sequence[np.ndarray] | np.ndarray,
+) -> str:
     """Write a forecaster of a series as a SavedModel with two signatures, which the model card describes.
 
     `serving_default` takes series and time, and refuses invalid ones; `numeric` takes minutes and checks nothing.

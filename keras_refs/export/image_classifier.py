@@ -1,5 +1,9 @@
 """SavedModels that classify images."""
 
+import os
+from collections.abc import Sequence
+
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -8,8 +12,14 @@ from keras_refs.export.saved_model import class_outputs, predict_batch, write_sa
 
 
 def write_image_classifier(
-    network, class_names, folder, example, average_mirrored=False, half_precision=False, features=None
-):
+    network: keras.Model,
+    class_names: Sequence[str],
+    folder: str | os.PathLike,
+    example: np.ndarray,
+    average_mirrored: bool = False,
+    half_precision: bool = False,
+    features: keras.Model | None = None,
+) -> str:
     """Write an image classifier as a SavedModel with the signatures that the model card describes.
 
     They are `serving_default`, `encoded_images` and, with such a model, `features`. A batch may be empty.

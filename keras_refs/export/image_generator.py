@@ -1,5 +1,9 @@
 """SavedModels that generate images."""
 
+import os
+from collections.abc import Sequence
+
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -10,7 +14,9 @@ MAX_COUNT = 10_000
 """Most images that a call of `sample` draws: a large number is easily sent, and would take all memory."""
 
 
-def write_image_generator(generator, folder, class_names=(), half_precision=False):
+def write_image_generator(
+    generator: keras.Model, folder: str | os.PathLike, class_names: Sequence[str] = (), half_precision: bool = False
+) -> str:
     """Write a generator of images as a SavedModel with two signatures, which the card describes.
 
     `serving_default` takes latents and `sample` draws them. A batch may be empty.
@@ -50,7 +56,7 @@ def write_image_generator(generator, folder, class_names=(), half_precision=Fals
     return _described(latent_dim, generator.output.shape[1:], class_names)
 
 
-def to_pixels(images):
+def to_pixels(images: tf.Tensor) -> tf.Tensor:
     """Return uint8 pixels, 0..255, of values from -1 to 1; those beyond are clipped."""
     return tf.saturate_cast(tf.round((images + 1) * 127.5), tf.uint8)
 

@@ -1,5 +1,7 @@
 """From a SavedModel back to the trained `keras.Model`, on every backend, without data, recipe or TensorFlow."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -14,7 +16,7 @@ ARCHITECTURE = Path("assets.extra") / "model.json"
 _VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 
 
-def load_model(folder):
+def load_model(folder: str | os.PathLike) -> keras.Model:
     """Return the trained network of an export as an uncompiled `keras.Model` in float32.
 
     It takes what the network does, tokens in place of strings for example. Weights stored as float16 or int8 stay so
@@ -50,7 +52,7 @@ def _array(arrays, name):
     return arrays[f"{stored}/{_VALUE}"]
 
 
-def named_weights(model, prefix=""):
+def named_weights(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, keras.Variable]]:
     """Yield the name and the `keras.Variable` of every weight, those of models within a model under that one's name."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):

@@ -1,5 +1,7 @@
 """Weights as int8, in a quarter of the space: a scale for each row and one for each column of every matrix."""
 
+from typing import Any
+
 import numpy as np
 
 PARTS = ("numbers", "row_scales", "column_scales")
@@ -8,7 +10,7 @@ LARGEST = 127
 POWER = 0.75
 
 
-def quantize(array):
+def quantize(array: np.ndarray) -> dict[str, np.ndarray]:
     """Return the parts of an array that `dequantize` multiplies: W = row_scale * column_scale * numbers, rounded.
 
     With a scale for columns alone, that is for outputs, the few inputs with large weights that trained BERTs have would
@@ -31,7 +33,7 @@ def quantize(array):
     return dict(zip(PARTS, (numbers.reshape(array.shape), row_scales, column_scales), strict=True))
 
 
-def dequantize(numbers, row_scales, column_scales):
+def dequantize(numbers: Any, row_scales: Any, column_scales: Any) -> Any:
     """Return the float32 array that the parts of `quantize` stand for; NumPy's arrays, or tensors within a graph."""
     scales = row_scales[:, np.newaxis] * column_scales
     if isinstance(numbers, np.ndarray):

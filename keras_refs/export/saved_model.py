@@ -1,6 +1,9 @@
 """SavedModels whose signatures go from what a client has to what a client wants, with their weights by name."""
 
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,8 +15,18 @@ from keras_refs.export import quantization
 from keras_refs.export.keras_model import ARCHITECTURE, named_weights
 from keras_refs.export.version import write_warm_up
 
+Inputs = Mapping[str, tuple[tf.DType, Sequence[int | None]]]
+Signature = tuple[Callable[..., Mapping[str, tf.Tensor]], list[tf.TensorSpec]]
 
-def write_saved_model(folder, network, signatures, examples, half_precision=False, int8=False):
+
+def write_saved_model(
+    folder: str | os.PathLike,
+    network: keras.Model,
+    signatures: Mapping[str, Signature],
+    examples: Mapping[str, Mapping[str, Any]],
+    half_precision: bool = False,
+    int8: bool = False,
+) -> None:
     """Write a SavedModel, from which `load_model` reads the network back.
 
     Args:
@@ -71,7 +84,7 @@ def _value(stored, dtype):
     return tf.cast(quantization.dequantize(**stored) if isinstance(stored, dict) else stored, dtype)
 
 
-def specifications(inputs):
+def specifications(inputs: Inputs) -> list[tf.TensorSpec]:
     """Return a list of `tf.TensorSpec`, one for each input.
 
     Args:
@@ -80,7 +93,7 @@ def specifications(inputs):
     return [tf.TensorSpec([None, *shape], dtype, name=name) for name, (dtype, shape) in inputs.items()]
 
 
-def checked(function, inputs):
+def checked(function: Callable[..., Mapping[str, tf.Tensor]], inputs: Inputs) -> Signature:
     """Return a signature that first validates rank, non-empty axes and finiteness; a batch may be empty.
 
     Args:
@@ -108,14 +121,14 @@ def checked(function, inputs):
     return validate_and_call, specifications(inputs)
 
 
-def predict_batch(network, batch):
+def predict_batch(network: keras.Model, batch: tf.Tensor) -> tf.Tensor:
     """Return a network's outputs for a batch, also for an empty one, which oneDNN's convolution refuses."""
     size = tf.shape(batch)[0]
     filled = tf.pad(batch, [[0, tf.cast(size == 0, tf.int32)]] + [[0, 0]] * (len(batch.shape) - 1))
     return network(filled, training=False)[:size]
 
 
-def class_outputs(probabilities, class_names):
+def class_outputs(probabilities: tf.Tensor, class_names: Sequence[str]) -> dict[str, tf.Tensor]:
     """Return the outputs of a classifier's signature: `label`, `class_name` and `probabilities`.
 
     Args:
@@ -137,7 +150,7 @@ class SavedFunction:
         UserError: If it cannot be loaded or has no such signature.
     """
 
-    def __init__(self, folder, signature="serving_default"):
+    def __init__(self, folder: str | os.PathLike, signature: str = "serving_default") -> None:
         try:
             self._loaded = tf.saved_model.load(str(folder))
             self.signature = self._loaded.signatures[signature]
@@ -145,7 +158,9 @@ class SavedFunction:
             raise UserError(f"{folder} does not hold an exported model: {first_line(error)}") from error
         self.inputs = self.signature.structured_input_signature[1]
 
-    def predict(self, batch_size=1000, outputs=None, **inputs):
+    def predict(
+        self, batch_size: int = 1000, outputs: Sequence[str] | None = None, **inputs: Any
+    ) -> dict[str, np.ndarray]:
         """Return the outputs by name, as arrays.
 
         Args:

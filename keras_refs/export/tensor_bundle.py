@@ -4,6 +4,7 @@ TensorFlow stores them as a "tensor bundle": an index, which is a table as Level
 each tensor lies, and the data file. Formats: `tensorflow/core/util/tensor_bundle` and `table_format.md` of LevelDB.
 """
 
+import os
 import struct
 from pathlib import Path
 
@@ -23,7 +24,7 @@ _DTYPE, _SHAPE, _OFFSET, _SIZE = 1, 2, 4, 5
 _DIMENSION, _DIMENSION_SIZE = 2, 1
 
 
-def read_bundle(prefix):
+def read_bundle(prefix: str | os.PathLike) -> dict[str, np.ndarray]:
     """Return the tensors of a bundle in one data file as arrays by name.
 
     Names are those of objects, such as `weights/kernel/.ATTRIBUTES/VARIABLE_VALUE`; texts are left out.

@@ -2,8 +2,11 @@
 
 import dataclasses
 import json
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from keras_refs import datasets, decoding, preprocessing, storage
@@ -16,18 +19,18 @@ SYMBOLS = Path("assets.extra") / "symbols.json"
 
 
 def write_transcriber(
-    network,
-    source,
-    target,
-    folder,
+    network: keras.Model,
+    source: tuple[str, datasets.Symbols],
+    target: tuple[str, datasets.Symbols],
+    folder: str | os.PathLike,
     *,
-    examples,
-    longest_source,
-    beam_width,
-    length_penalty,
-    half_precision=False,
-    postprocess=tf.identity,
-):
+    examples: Sequence[str],
+    longest_source: int,
+    beam_width: int,
+    length_penalty: float,
+    half_precision: bool = False,
+    postprocess: Callable[[tf.Tensor], tf.Tensor] = tf.identity,
+) -> str:
     """Write an attention sequence-to-sequence model as a SavedModel with four signatures, which the card describes.
 
     `assets.extra/symbols.json` says what tokens stand for. A batch may be empty.
@@ -123,7 +126,7 @@ class SavedTranscriber(SavedFunction):
         UserError: If it cannot be loaded, is no transcriber, or has no such signature.
     """
 
-    def __init__(self, folder, signature="serving_default"):
+    def __init__(self, folder: str | os.PathLike, signature: str = "serving_default") -> None:
         super().__init__(folder, signature)
         path = Path(folder) / SYMBOLS
         if not path.exists():
@@ -134,7 +137,7 @@ class SavedTranscriber(SavedFunction):
             for which in ("source", "target")
         )
 
-    def transcribe(self, sources, batch_size=1000):
+    def transcribe(self, sources: Sequence[str], batch_size: int = 1000) -> list[tuple[str, ...]]:
         """Return for each string the symbols of its best output, a tuple, by a signature that takes strings."""
         # In batches of sources of about the same length: each takes as long as its longest.
         order = sorted(range(len(sources)), key=lambda index: len(sources[index]))

@@ -6,7 +6,9 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from keras_refs import storage
 from keras_refs.errors import UserError
@@ -16,7 +18,7 @@ WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 
 
 @contextlib.contextmanager
-def unfinished_version(model_dir):
+def unfinished_version(model_dir: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary folder for a model's next version, which is removed at the end unless it was published.
 
     It lies in `model_dir`, created if missing, beside the versions, under a name that servers pass over. Those that
@@ -34,7 +36,7 @@ def unfinished_version(model_dir):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(folder):
+def publish(folder: Path) -> Path:
     """Make the folder of `unfinished_version` the model's next version, in one step, and return its path.
 
     A server that watches the model never sees half a version, and an existing version is never touched.
@@ -50,7 +52,7 @@ def publish(folder):
                 raise
 
 
-def newest_version(path):
+def newest_version(path: str | os.PathLike) -> Path:
     """Return the folder of a SavedModel.
 
     Args:
@@ -92,7 +94,7 @@ def _is_running(process):
     return True
 
 
-def write_warm_up(folder, name, examples):
+def write_warm_up(folder: str | os.PathLike, name: str, examples: Mapping[str, Mapping[str, Any]]) -> None:
     """Write a warm-up request for each signature, replayed before a version is reported available.
 
     `folder` is the version's, `name` the model's, `examples` has inputs by name for each signature by name.
@@ -112,7 +114,7 @@ def write_warm_up(folder, name, examples):
             writer.write(log.SerializeToString())
 
 
-def read_warm_up(folder):
+def read_warm_up(folder: str | os.PathLike) -> list[tuple[str, dict[str, Any]]]:
     """Return the name of the signature and the inputs, arrays by name, of each warm-up request in a version folder."""
     import tensorflow as tf
     from tensorflow_serving.apis import prediction_log_pb2
@@ -128,7 +130,7 @@ def read_warm_up(folder):
     ]
 
 
-def write_model_card(folder, card, scores):
+def write_model_card(folder: str | os.PathLike, card: Mapping[str, Any], scores: Mapping[str, str]) -> None:
     """Write the model card as JSON and Markdown, after Mitchell et al. 2019, "Model cards for model reporting".
 
     Args:
@@ -145,7 +147,7 @@ def write_model_card(folder, card, scores):
     (folder / "model_card.md").write_text(_markdown(card, scores, figures), encoding="utf-8")
 
 
-def read_model_card(folder):
+def read_model_card(folder: str | os.PathLike) -> dict[str, Any]:
     """Return the card of a version folder as a dictionary, empty if it has none."""
     path = Path(folder) / CARD
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

@@ -1,0 +1,154 @@
+"""Measure what trained weights are worth for another task with 200 examples, beside training from nothing.
+
+    python benchmarks/fine_tuning.py
+
+trains `conv_classifier` on scikit-learn's handwritten digits and `rnn_text_classifier` on names of countries and
+languages, in ten languages that it was not trained on, and writes `results/fine_tuning.json`. Three ways are compared:
+initial weights; trained ones of which the new head alone is trained; and then all layers. Each of three learning rates
+is tried, and the one with the best accuracy on 200 further examples is scored once on the test examples. The guide
+"Fine-tune a trained model" has the figures.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+from babel import Locale
+from scipy.ndimage import zoom
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+import keras_refs
+from keras_refs import evaluation, storage
+from keras_refs.training import compute, run
+
+RESULTS = Path(__file__).parents[1] / "results" / "fine_tuning.json"
+TRAINING = VALIDATION = 200
+FAST, SLOW = (3e-4, 1e-3, 3e-3), (1e-4, 3e-4, 1e-3)
+LANGUAGES = ("br", "cy", "eu", "fo", "hu", "lb", "mt", "sq", "sw", "vi")
+"""Breton, Welsh, Basque, Faroese, Hungarian, Luxembourgish, Maltese, Albanian, Swahili and Vietnamese."""
+
+
+def digits():
+    """Return pixel values 0..255 of 28 x 28 pixels and labels, of 1,797 images in the order of scikit-learn."""
+    data = load_digits()
+    pixels = zoom(data.images, (1, 3, 3), order=1).clip(0, 16) * (255 / 16)
+    return np.pad(pixels, ((0, 0), (2, 2), (2, 2)))[..., np.newaxis].astype("float32"), data.target
+
+
+def names():
+    """Return texts and the numbers of their languages.
+
+    A text has three names, those of every third country or language in Unicode's common locale data. The same codes
+    follow each other in all languages, so that a text of one split is in no language part of another.
+    """
+    locales = [Locale(code) for code in LANGUAGES]
+    tables = [{**locale.territories, **locale.languages} for locale in locales]
+    codes = sorted(set.intersection(*map(set, tables)))
+    codes = np.random.default_rng(0).permutation(codes)
+    groups = [codes[first : first + 3] for first in range(0, len(codes) - 2, 3)]
+    texts = [", ".join(table[code] for code in group) for group in groups for table in tables]
+    return np.array(texts, dtype=object), np.tile(np.arange(len(tables)), len(groups))
+
+
+def trained(model, examples, learning_rate, seed, epochs):
+    """Train a model, and return its accuracy on the validation examples."""
+    keras.utils.set_random_seed(seed)
+    model.compile(keras.optimizers.Adam(learning_rate), "sparse_categorical_crossentropy", ["accuracy"])
+    model.fit(*examples["train"], batch_size=32, epochs=epochs, verbose=0)
+    return model.evaluate(*examples["validation"], batch_size=500, verbose=0)[1]
+
+
+def best_of(build, examples, rates, seed, epochs):
+    """Return the model with the best validation accuracy of these learning rates, and what was measured of it."""
+    began, tried = time.monotonic(), []
+    for rate in rates:
+        keras.utils.set_random_seed(seed)
+        model = build()
+        tried.append((trained(model, examples, rate, seed, epochs), rate, model))
+    accuracy, rate, model = max(tried, key=lambda one: one[0])
+    test = model.evaluate(*examples["test"], batch_size=500, verbose=0)[1]
+    measured = {"learning_rate": rate, "validation_accuracy": accuracy, "accuracy": test}
+    return model, {**measured, "wall_seconds": round((time.monotonic() - began) / len(rates), 1)}
+
+
+def measure(build, examples, seed, epochs):
+    """Return what was measured of each way to train."""
+
+    def frozen():
+        model = build(weights=True)
+        for layer in model.layers[:-1]:
+            layer.trainable = False
+        return model
+
+    def thawed(head):
+        model = build(weights=True)
+        model.set_weights(head.get_weights())
+        return model
+
+    _, scratch = best_of(lambda: build(weights=False), examples, FAST, seed, epochs)
+    head, of_head = best_of(frozen, examples, FAST, seed, epochs)
+    _, of_all = best_of(lambda: thawed(head), examples, SLOW, seed, epochs)
+    return {"initial weights": scratch, "frozen, new head": of_head, "then all layers": of_all}
+
+
+def split(inputs, labels, test, seed):
+    """Return 200 examples to train on and 200 to validate, chosen by the seed, and the last `test` examples."""
+    order = np.random.default_rng(seed).permutation(len(labels) - test)
+    parts = {"train": order[:TRAINING], "validation": order[TRAINING : TRAINING + VALIDATION]}
+    parts["test"] = np.arange(len(labels) - test, len(labels))
+    return {name: (inputs[part], labels[part]) for name, part in parts.items()}
+
+
+def images(seed):
+    """Return what was measured on images, for one seed."""
+    examples = split(*digits(), test=797, seed=seed)
+
+    def build(weights):
+        return keras_refs.conv_classifier(num_classes=10, dropout=0.2, weights="fashion_mnist" if weights else None)
+
+    measured = measure(build, examples, seed, epochs=60)
+    (pixels, labels), (test_pixels, test_labels) = examples["train"], examples["test"]
+    linear = LogisticRegression(max_iter=1000).fit(pixels.reshape(TRAINING, -1) / 255, labels)
+    score = linear.score(test_pixels.reshape(len(test_labels), -1) / 255, test_labels)
+    return {**measured, "linear": {"accuracy": float(score)}}
+
+
+def texts(seed):
+    """Return what was measured on texts, for one seed."""
+    strings, labels = names()
+    tokens = keras_refs.load_preprocessor("rnn_text_classifier")(strings)
+    test = len(labels) // 2 // len(LANGUAGES) * len(LANGUAGES)
+    examples = split(tokens, labels, test, seed)
+    sizes = {"vocabulary_size": 20_000, "embedding_dim": 64, "units": 128, "dropout": 0.3}
+
+    def build(weights):
+        trained_on = "udhr_languages" if weights else None
+        return keras_refs.rnn_text_classifier(num_classes=len(LANGUAGES), weights=trained_on, **sizes)
+
+    measured = measure(build, examples, seed, epochs=40)
+    of_strings = split(strings, labels, test, seed)
+    linear = evaluation.fit_ngram_classifier([text[:40] for text in of_strings["train"][0]], of_strings["train"][1])
+    predicted = linear.predict([text[:40] for text in of_strings["test"][0]])
+    return {**measured, "linear": {"accuracy": float((predicted == of_strings["test"][1]).mean())}}
+
+
+def main():
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    runs = []
+    for task, measure_task in {"images": images, "texts": texts}.items():
+        for seed in parser.parse_args().seeds:
+            for method, measured in measure_task(seed).items():
+                runs.append({"task": task, "seed": seed, "method": method, **measured})
+                print(runs[-1], flush=True)
+    ran_on = {"device": compute.detect_device().name, **run.environment()}
+    storage.write_json(RESULTS, {"cores": len(os.sched_getaffinity(0)), "ran_on": ran_on, "runs": runs})
+
+
+if __name__ == "__main__":
+    main()
