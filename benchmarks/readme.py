@@ -18,6 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 PAGES = {
     REPOSITORY / "README.md": ("models",),
     REPOSITORY / "README.zh-CN.md": ("models",),
+    REPOSITORY / "docs" / "guides" / "fine_tuning.md": ("fine_tuning",),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
         *(
             "commands",
@@ -123,6 +124,22 @@ def learning_curve_table():
         time = ", ".join(f"{statistics.mean(each):.0f} s" for each in times if each)
         lines.append(" ".join(f"| {label} | {cells} | {time} |".split()))
     where = f"Measured on {_cores([runs[0]['cores']])} of {runs[0]['ran_on']['device']}"
+    return "\n".join([*lines, "", f"{where}, which other work shared, so that the times are upper bounds."])
+
+
+def fine_tuning_table():
+    """Return the figures of `benchmarks/fine_tuning.py`."""
+    measured = _measured("fine_tuning")
+    runs = measured["runs"]
+    tasks = list(dict.fromkeys(run["task"] for run in runs))
+    lines = [f"| test accuracy | {' | '.join(tasks)} | time of a training |", "|---|" + "---|" * (len(tasks) + 1)]
+    for method in dict.fromkeys(run["method"] for run in runs):
+        chosen = [run for run in runs if run["method"] == method]
+        cells = [_score_of([run["accuracy"] for run in chosen if run["task"] == task]) for task in tasks]
+        times = [[run["wall_seconds"] for run in chosen if run["task"] == task] for task in tasks if method != "linear"]
+        time = ", ".join(f"{statistics.mean(each):.0f} s" for each in times)
+        lines.append(" ".join(f"| {method} | {' | '.join(cells)} | {time} |".split()))
+    where = f"Measured on {_cores([measured['cores']])} of {measured['ran_on']['device']}"
     return "\n".join([*lines, "", f"{where}, which other work shared, so that the times are upper bounds."])
 
 
@@ -265,6 +282,7 @@ TABLES = {
     "commands": commands_list,
     "lengths": lengths_table,
     "learning_curve": learning_curve_table,
+    "fine_tuning": fine_tuning_table,
     "forecasts": forecasts_table,
     "little_data": little_data_table,
     "streaming": streaming_table,

@@ -131,11 +131,9 @@ def _trained_on(dataset, builder, model):
         return trained
     known = sorted({name for folder, name in datasets.items() if name and builder in _networks(folder)})
     near = get_close_matches(dataset, known, n=3) or known
+    there = f"there are ones trained on: {', '.join(near)}" if near else "none comes with the package"
     raise UserError(
-        f"There is no {builder} trained on {dataset!r}, and no folder or `.keras` file of that name; there are ones "
-        f"trained on: {', '.join(near)}."
-        if near
-        else f"No trained {builder} comes with the package; `weights` must be the path of a folder or `.keras` file."
+        f"There is no {builder} trained on {dataset!r}, and no folder or `.keras` file of that name; {there}."
     )
 
 

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import keras
+from packaging.version import Version
 
 from keras_refs.errors import UserError, first_line
 from keras_refs.export import quantization
 from keras_refs.export.tensor_bundle import read_bundle
-from keras_refs.export.version import newest_version
+from keras_refs.export.version import newest_version, read_model_card
 
 ARCHITECTURE = Path("assets.extra") / "model.json"
 """Keras's description of the layers, in a folder that servers leave alone."""
@@ -38,10 +39,21 @@ def load_model(folder: str | os.PathLike) -> keras.Model:
         for name, variable in named_weights(model):
             variable.assign(_array(arrays, name))
     except KeyError as error:
-        raise UserError(f"{folder} cannot be read back as a Keras model: it has no {error}.") from error
+        raise UserError(f"{folder} cannot be read back as a Keras model: it has no {error}.{_newer(folder)}") from error
     except (AttributeError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"{folder} cannot be read back as a Keras model: {first_line(error)}") from error
+        reason = first_line(error) + _newer(folder)
+        raise UserError(f"{folder} cannot be read back as a Keras model: {reason}") from error
     return model
+
+
+def _newer(folder):
+    """Return what to do about a Keras that is older than the one that wrote a folder; nothing if it is not."""
+    try:
+        written = read_model_card(folder).get("ran_on", {}).get("versions", {}).get("keras", "0")
+        is_newer = Version(written) > Version(keras.__version__)
+    except (OSError, ValueError):
+        return ""
+    return f" It was written by Keras {written}; install that, here is {keras.__version__}." if is_newer else ""
 
 
 def _array(arrays, name):

@@ -104,6 +104,19 @@ def test_what_cannot_be_read_back_gets_a_sentence(damage, tmp_path):
     assert "\n" not in str(raised.value)
 
 
+def test_a_keras_that_is_too_old_is_named(tmp_path):
+    write(network(), tmp_path)
+    break_architecture(tmp_path)
+    card = tmp_path / "model_card.json"
+    card.write_text(json.dumps({"ran_on": {"versions": {"keras": keras.__version__}}}))
+    with pytest.raises(UserError) as raised:
+        export.load_model(tmp_path)
+    assert "written by" not in str(raised.value)
+    card.write_text(json.dumps({"ran_on": {"versions": {"keras": "99.1.0"}}}))
+    with pytest.raises(UserError, match=r"It was written by Keras 99\.1\.0; install that, here is"):
+        export.load_model(tmp_path)
+
+
 def test_int8_weights_come_back_as_they_are_computed_with(tmp_path):
     rng = np.random.default_rng(0)
     model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(128, "relu"), keras.layers.Dense(4)], name="two")
