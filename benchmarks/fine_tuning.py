@@ -4,12 +4,13 @@
 
 trains `conv_classifier` on scikit-learn's handwritten digits and `rnn_text_classifier` on names of countries and
 languages, in ten languages that it was not trained on, and writes `results/fine_tuning.json`. Three ways are compared:
-initial weights; trained ones of which the new head alone is trained; and then all layers. Each of three learning rates
-is tried, and the one with the best accuracy on 200 further examples is scored once on the test examples. The guide
-"Fine-tune a trained model" has the figures.
+initial weights; trained ones of which the new head alone is trained; and then all layers. Two or three learning rates
+are tried each time, and the one with the best accuracy on 200 further examples is scored once on the test examples. The
+guide "Fine-tune a trained model" has the figures. What was measured of other tasks stays.
 """
 
 import argparse
+import json
 import os
 import time
 from pathlib import Path
@@ -27,7 +28,7 @@ from keras_refs.training import compute, run
 
 RESULTS = Path(__file__).parents[1] / "results" / "fine_tuning.json"
 TRAINING = VALIDATION = 200
-FAST, SLOW = (3e-4, 1e-3, 3e-3), (1e-4, 3e-4, 1e-3)
+CLASSES = 10
 LANGUAGES = ("br", "cy", "eu", "fo", "hu", "lb", "mt", "sq", "sw", "vi")
 """Breton, Welsh, Basque, Faroese, Hungarian, Luxembourgish, Maltese, Albanian, Swahili and Vietnamese."""
 
@@ -54,44 +55,55 @@ def names():
     return np.array(texts, dtype=object), np.tile(np.arange(len(tables)), len(groups))
 
 
-def trained(model, examples, learning_rate, seed, epochs):
-    """Train a model, and return its accuracy on the validation examples."""
-    keras.utils.set_random_seed(seed)
-    model.compile(keras.optimizers.Adam(learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(*examples["train"], batch_size=32, epochs=epochs, verbose=0)
-    return model.evaluate(*examples["validation"], batch_size=500, verbose=0)[1]
-
-
 def best_of(build, examples, rates, seed, epochs):
     """Return the model with the best validation accuracy of these learning rates, and what was measured of it."""
     began, tried = time.monotonic(), []
     for rate in rates:
         keras.utils.set_random_seed(seed)
         model = build()
-        tried.append((trained(model, examples, rate, seed, epochs), rate, model))
+        model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(*examples["train"], batch_size=32, epochs=epochs, verbose=0)
+        tried.append((model.evaluate(*examples["validation"], batch_size=500, verbose=0)[1], rate, model))
     accuracy, rate, model = max(tried, key=lambda one: one[0])
     test = model.evaluate(*examples["test"], batch_size=500, verbose=0)[1]
     measured = {"learning_rate": rate, "validation_accuracy": accuracy, "accuracy": test}
     return model, {**measured, "wall_seconds": round((time.monotonic() - began) / len(rates), 1)}
 
 
-def measure(build, examples, seed, epochs):
-    """Return what was measured of each way to train."""
+def measure(build, weights, dropout, examples, seed, epochs):
+    """Return what was measured of each way to train.
 
-    def frozen():
-        model = build(weights=True)
-        for layer in model.layers[:-1]:
-            layer.trainable = False
+    Args:
+        build: Function that builds the body, with these weights or `None`.
+        weights: Name of the data set that the body was trained on.
+        dropout: Dropout rate before the head.
+        examples: Inputs and labels by split.
+        seed: Seed of initial weights and of the order of examples.
+        epochs: Epochs of the trainings of all layers; the head alone, which is cheap, has as many as it needs.
+    """
+
+    def head(width):
+        return [keras.Input((width,)), keras.layers.Dropout(dropout), keras.layers.Dense(CLASSES, "softmax")]
+
+    def alone():
+        return keras.Sequential(head(body.output_shape[-1]))
+
+    def from_nothing():
+        body = build(None)
+        return keras.Sequential([body, *head(body.output_shape[-1])[1:]])
+
+    _, scratch = best_of(from_nothing, examples, (1e-3, 3e-3), seed, epochs)
+    body = build(weights)
+    # A frozen body outputs the same in every epoch.
+    features = {name: (body.predict(x, batch_size=500, verbose=0), labels) for name, (x, labels) in examples.items()}
+    trained_head, of_head = best_of(alone, features, (1e-3, 3e-3, 1e-2), seed, epochs=100)
+
+    def with_trained_head():
+        model = keras.Sequential([build(weights), *head(body.output_shape[-1])[1:]])
+        model.layers[-1].set_weights(trained_head.layers[-1].get_weights())
         return model
 
-    def thawed(head):
-        model = build(weights=True)
-        model.set_weights(head.get_weights())
-        return model
-
-    _, scratch = best_of(lambda: build(weights=False), examples, FAST, seed, epochs)
-    head, of_head = best_of(frozen, examples, FAST, seed, epochs)
-    _, of_all = best_of(lambda: thawed(head), examples, SLOW, seed, epochs)
+    _, of_all = best_of(with_trained_head, examples, (3e-4, 1e-3), seed, epochs)
     return {"initial weights": scratch, "frozen, new head": of_head, "then all layers": of_all}
 
 
@@ -108,11 +120,9 @@ def images(seed):
     examples = split(*digits(), test=797, seed=seed)
 
     def build(weights):
-        # There are ten classes of clothes, too: their head would come with the rest.
-        body = keras_refs.conv_classifier(include_top=False, weights="fashion_mnist" if weights else None)
-        return keras.Sequential([body, keras.layers.Dropout(0.2), keras.layers.Dense(10, "softmax")])
+        return keras_refs.conv_classifier(include_top=False, weights=weights)
 
-    measured = measure(build, examples, seed, epochs=40)
+    measured = measure(build, "fashion_mnist", 0.2, examples, seed, epochs=40)
     (pixels, labels), (test_pixels, test_labels) = examples["train"], examples["test"]
     linear = LogisticRegression(max_iter=1000).fit(pixels.reshape(TRAINING, -1) / 255, labels)
     score = linear.score(test_pixels.reshape(len(test_labels), -1) / 255, test_labels)
@@ -123,32 +133,39 @@ def texts(seed):
     """Return what was measured on texts, for one seed."""
     strings, labels = names()
     tokens = keras_refs.load_preprocessor("rnn_text_classifier")(strings)
-    test = len(labels) // 2 // len(LANGUAGES) * len(LANGUAGES)
+    test = len(labels) // 2 // CLASSES * CLASSES
     examples = split(tokens, labels, test, seed)
-    sizes = {"vocabulary_size": 20_000, "embedding_dim": 64, "units": 128, "dropout": 0.3}
+    sizes = {"vocabulary_size": 20_000, "embedding_dim": 64, "units": 128}
 
     def build(weights):
-        trained_on = "udhr_languages" if weights else None
-        return keras_refs.rnn_text_classifier(num_classes=len(LANGUAGES), weights=trained_on, **sizes)
+        return keras_refs.rnn_text_classifier(include_top=False, weights=weights, **sizes)
 
-    measured = measure(build, examples, seed, epochs=30)
+    measured = measure(build, "udhr_languages", 0.3, examples, seed, epochs=30)
     of_strings = split(strings, labels, test, seed)
     linear = evaluation.fit_ngram_classifier([text[:40] for text in of_strings["train"][0]], of_strings["train"][1])
     predicted = linear.predict([text[:40] for text in of_strings["test"][0]])
     return {**measured, "linear": {"accuracy": float((predicted == of_strings["test"][1]).mean())}}
 
 
+TASKS = {"images": images, "texts": texts}
+
+
 def main():
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    options = parser.parse_args()
     runs = []
-    for task, measure_task in {"images": images, "texts": texts}.items():
-        for seed in parser.parse_args().seeds:
-            for method, measured in measure_task(seed).items():
+    for task in options.tasks:
+        for seed in options.seeds:
+            for method, measured in TASKS[task](seed).items():
                 runs.append({"task": task, "seed": seed, "method": method, **measured})
                 print(runs[-1], flush=True)
+    before = json.loads(RESULTS.read_text(encoding="utf-8"))["runs"] if RESULTS.exists() else []
+    kept = [one for one in before if one["task"] not in options.tasks]
     ran_on = {"device": compute.detect_device().name, **run.environment()}
+    runs = sorted([*kept, *runs], key=lambda one: one["task"])
     storage.write_json(RESULTS, {"cores": len(os.sched_getaffinity(0)), "ran_on": ran_on, "runs": runs})
 
 

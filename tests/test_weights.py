@@ -59,10 +59,6 @@ TRAINED = {
 CASES = [(name, *case) for name, cases in TRAINED.items() for case in cases]
 
 
-def test_this_page_has_every_trained_model():
-    assert sorted(TRAINED) == sorted(folder.name for folder in SAVED_MODELS.iterdir())
-
-
 @pytest.mark.parametrize(("name", "builder", "dataset", "arguments"), CASES, ids=[f"{c[0]}-{c[1]}" for c in CASES])
 def test_a_builder_has_the_weights_of_its_trained_model(name, builder, dataset, arguments):
     model = keras_refs.build(builder, weights=dataset, **arguments)
