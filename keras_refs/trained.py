@@ -1,5 +1,6 @@
 """Trained models by name: those in the working directory's `saved_models`, and those that come with the package."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -116,10 +117,8 @@ def _read(path):
 def _trained_on(dataset, builder, model):
     """Return a trained model that a builder has built, of those for a data set the first that fits a new model."""
     from keras_refs import export
-    from keras_refs.export.version import read_model_card
 
-    folders = [find(name) for name in sorted(_names())]
-    datasets = {folder: read_model_card(folder).get("dataset", {}).get("name") for folder in folders}
+    datasets = _datasets()
     chosen = [folder for folder, name in datasets.items() if name == dataset]
     of_builder = [folder for folder in chosen if builder in _networks(folder)]
     # A network in a model of several may have another name.
@@ -135,6 +134,16 @@ def _trained_on(dataset, builder, model):
     raise UserError(
         f"There is no {builder} trained on {dataset!r}, and no folder or `.keras` file of that name; {there}."
     )
+
+
+def _datasets():
+    """Return the name of the data set that each trained model has on its card, by the model's folder."""
+    datasets = {}
+    for name in sorted(_names()):
+        # What else lies in the folder, or is damaged, is none of those to choose from.
+        with contextlib.suppress(UserError):
+            datasets[find(name)] = model_card(name).get("dataset", {}).get("name")
+    return datasets
 
 
 def _networks(folder):

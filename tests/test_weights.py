@@ -136,6 +136,10 @@ def test_a_trained_model_of_the_working_directory_comes_first(tmp_path, monkeypa
     shutil.copytree(SAVED_MODELS / "linear_regression", tmp_path / "saved_models" / "own")
     card = tmp_path / "saved_models" / "own" / "1" / "model_card.json"
     card.write_text(card.read_text().replace('"diabetes"', '"my_table.csv"'))
+    # What is no model, or damaged, is passed over.
+    (tmp_path / "saved_models" / "empty").mkdir()
+    shutil.copytree(card.parents[1], tmp_path / "saved_models" / "damaged")
+    (tmp_path / "saved_models" / "damaged" / "1" / "model_card.json").write_text("{")
     assert keras_refs.linear_regression(10, weights="my_table.csv").count_params() == 11
 
 
