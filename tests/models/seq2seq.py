@@ -9,15 +9,20 @@ from keras_refs import attention_seq2seq
 SOURCES, TARGETS = 6, 5
 VARIANTS = {
     "plain": {},
-    "deep": {"units": (8, 8, 8), "bidirectional": True},
-    "everything": {"units": (6, 8), "bidirectional": True, "attention": "additive", "dropout": 0.1},
+    "deep": {"bidirectional": True},
+    "everything": {"bidirectional": True, "attention": "additive", "dropout": 0.1},
     "hard": {"bidirectional": True, "attention": "hard"},
 }
 
 
-def untrained(variant, **options):
-    sizes = {"num_source_symbols": SOURCES, "num_target_symbols": TARGETS, "embedding_dim": 4, "units": 8}
-    return attention_seq2seq(**{**sizes, **VARIANTS[variant], **options})
+LAYERS = {"deep": 3, "everything": 2}
+"""Layers of the encoder; the others have one."""
+
+
+def untrained(variant, units=8, **options):
+    sizes = {"num_source_symbols": SOURCES, "num_target_symbols": TARGETS, "embedding_dim": 4}
+    widths = (units,) * LAYERS.get(variant, 1)
+    return attention_seq2seq(**{**sizes, **VARIANTS[variant], **options, "units": widths})
 
 
 def fresh(variant, seed=0, **options):
