@@ -6,7 +6,7 @@ trains `conv_classifier` on scikit-learn's handwritten digits and `self_attentio
 languages, in ten languages that it was not trained on, and writes `results/fine_tuning.json`. Three ways are compared:
 initial weights; trained ones of which the new head alone is trained; and then all layers. Two or three learning rates
 are tried each time, and the one with the best accuracy on 200 further examples is scored once on the test examples. The
-guide "Fine-tune a trained model" has the figures. What was measured of other tasks stays.
+guide "Fine-tune a trained model" has the figures. What was measured of other tasks and seeds stays.
 """
 
 import argparse
@@ -170,9 +170,10 @@ def main():
                 runs.append({"task": task, "seed": seed, "method": method, **measured})
                 print(runs[-1], flush=True)
     before = json.loads(RESULTS.read_text(encoding="utf-8"))["runs"] if RESULTS.exists() else []
-    kept = [one for one in before if one["task"] not in options.tasks]
+    measured = {(one["task"], one["seed"]) for one in runs}
+    kept = [one for one in before if (one["task"], one["seed"]) not in measured]
     ran_on = {"device": compute.detect_device().name, **run.environment()}
-    runs = sorted([*kept, *runs], key=lambda one: one["task"])
+    runs = sorted([*kept, *runs], key=lambda one: (one["task"], one["seed"]))
     storage.write_json(RESULTS, {"cores": len(os.sched_getaffinity(0)), "ran_on": ran_on, "runs": runs})
 
 
