@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = PIP_CONSTRAINT='$(CURDIR)/constraints.txt' $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 # Groups of tests that need more than the others: the extras of each.
-GROUPS := bert browser cluster interop notebooks parity
+GROUPS := bert browser cluster interop notebooks parity workers
 EXTRAS_bert := bert,parity
 EXTRAS_browser := playground,browser
 EXTRAS_cluster := ray
@@ -13,6 +13,7 @@ EXTRAS_notebooks := notebooks
 OPTIONS_interop := --numprocesses 2
 OPTIONS_notebooks := --numprocesses 2
 EXTRAS_parity := bert,parity
+EXTRAS_workers := test
 
 .PHONY: train test long docs lint clean $(GROUPS)
 
@@ -29,7 +30,8 @@ long: .venv/ready
 
 # bert: a trained BERT, whose weights it fetches, and its exports. browser: the page to try models on, in Debian's
 # Chromium. cluster: servers on Ray, one of them killed. interop: exports in programs that are not ours. notebooks: from
-# their first cell to the last. parity: the same weights in PyTorch, builders on other backends.
+# their first cell to the last. parity: the same weights in PyTorch, builders on other backends. workers: trainings by
+# several processes, some of them killed.
 $(GROUPS): %: .venv/%
 	$(BIN)/python -m pytest $(OPTIONS_$@) tests/$@
 

@@ -104,18 +104,32 @@ def run(command, arguments):
         with interruption.raised_as_exceptions():
             command(*arguments)
     except UserError as error:
-        return _fail(2, str(error))
+        return _fail(exit_code(error), str(error))
     except TrainingDivergedError as error:
-        return _fail(1, f"Training stopped: {error}. The last good checkpoint is kept; a lower --learning-rate helps.")
+        return _fail(
+            exit_code(error),
+            f"Training stopped: {error}. The last good checkpoint is kept; a lower --learning-rate helps.",
+        )
     except interruption.Interrupted as interrupted:
         name = signal.Signals(interrupted.signum).name
-        return _fail(128 + interrupted.signum, f"Stopped by {name}. {_go_on(interrupted)}")
+        return _fail(exit_code(interrupted), f"Stopped by {name}. {_go_on(interrupted)}")
     except Exception as error:
         # TensorFlow reports a full disk as a ResourceExhaustedError of its own.
-        if "No space left on device" not in str(error):
+        if not _is_full_disk(error):
             raise
-        return _fail(2, f"The disk is full; free some space. {_go_on(error)}")
+        return _fail(exit_code(error), f"The disk is full; free some space. {_go_on(error)}")
     return 0
+
+
+def exit_code(error):
+    """Return the exit code of a process that an exception ends, as `run` says; 1 for an unexpected one."""
+    if isinstance(error, interruption.Interrupted):
+        return 128 + error.signum
+    return 2 if isinstance(error, UserError) or _is_full_disk(error) else 1
+
+
+def _is_full_disk(error):
+    return "No space left on device" in str(error)
 
 
 def _go_on(error):

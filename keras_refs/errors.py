@@ -5,6 +5,10 @@ class UserError(Exception):
     """A mistake the user can mend: the message is one sentence that says what was wrong and what is allowed."""
 
 
+class WorkerDoneError(Exception):
+    """Training on several machines ended, and this process is not the one that exports and scores the model."""
+
+
 def first_line(error):
     """Return the first line of what an exception says, or its type if it says nothing."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -66,8 +66,8 @@ class Compute(Settings):
     """Keras dtype policy; auto chooses by the device."""
     jit: Literal["auto", "on", "off"] = "auto"
     """Compile the training step with XLA; auto chooses by the device."""
-    distribute: Literal["none", "mirrored"] = "none"
-    """Train on one device, or with synchronous data parallelism on all local devices."""
+    distribute: Literal["none", "mirrored", "workers"] = "none"
+    """Train on one device, or with synchronous data parallelism on all local ones or on the machines in TF_CONFIG."""
     deterministic: bool = False
     """Give the same bits on every run on the same machine, at some cost in speed."""
 

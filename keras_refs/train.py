@@ -10,7 +10,7 @@ from pathlib import Path
 import tyro
 
 from keras_refs import commands, recipes, settings
-from keras_refs.errors import UserError
+from keras_refs.errors import TrainingDivergedError, UserError, WorkerDoneError
 
 USAGE = """\
 usage: python -m keras_refs.train NAME [options]
@@ -52,6 +52,10 @@ def _train(name, options):
     config, folders = _parse(recipe, name, options)
     _require_one_source(options)
     commands.require_known_data(config)
+    if config.compute.distribute == "workers" and folders.workdir is None:
+        raise UserError(
+            "--distribute workers needs --workdir, so that it can be resumed; the chief alone writes there."
+        )
     workdir = folders.workdir or _default_workdir(name, folders.resume)
     print(f"Run in {workdir}", flush=True)
     commands.import_tensorflow_quietly()
@@ -59,17 +63,38 @@ def _train(name, options):
         config = _config_for_data(recipe, name, options, config)
     from keras_refs import training
 
-    training.check_workdir(workdir, name, config, folders.resume)
-    metrics = training.finished(workdir)
-    if metrics:
-        print("This run is finished.")
-    else:
-        try:
-            metrics = recipe.train_and_evaluate(config, workdir, folders.export_dir, folders.resume)
-        except BaseException as error:
-            error.add_note(_resume_command(name, options, workdir if folders.workdir is None else None))
-            raise
+    peers = training.join(name, config)
+    try:
+        metrics = _finished(training, peers, workdir, name, config, folders.resume)
+        metrics = metrics or recipe.train_and_evaluate(config, workdir, folders.export_dir, folders.resume)
+    except WorkerDoneError:
+        print(f"Worker {peers.index} is done.")
+        return
+    except BaseException as error:
+        sentence = str(error) if isinstance(error, (UserError, TrainingDivergedError)) else type(error).__name__
+        peers.stop(sentence, commands.exit_code(error))
+        error.add_note(_resume_command(name, options, workdir if folders.workdir is None else None))
+        raise
     _report(recipe, metrics, workdir)
+
+
+def _finished(training, peers, workdir, name, config, resume):
+    """Return the metrics of the run in a folder if it is finished.
+
+    Raises:
+        UserError: If the folder does not fit this run.
+        WorkerDoneError: In a worker that is not the chief, if the run is finished.
+    """
+    metrics = None
+    if peers.is_chief:
+        training.check_workdir(workdir, name, config, resume)
+        metrics = training.finished(workdir)
+    if peers.exchange(metrics is not None)[0]:
+        print("This run is finished.")
+        peers.close()
+        if not peers.is_chief:
+            raise WorkerDoneError
+    return metrics
 
 
 def _require_one_source(options):

@@ -7,7 +7,8 @@ no such data set or split, or it has not the features that are needed. With `dat
 read that in place of a TFDS set, as `keras_refs.datasets.files` says, and raise `UserError` if anything is wrong in it.
 
 Batches to train on are those of the steps `first_step <= step < last_step`, counted over all epochs. They follow from
-`seed` and the step alone, so that a run that was stopped goes on with the batches of an unbroken run.
+`seed` and the step alone, so that a run that was stopped goes on with the batches of an unbroken run. With a `Shard` a
+process reads its part of each of these batches, and all processes together read them all.
 """
 
 import lazy_loader
@@ -28,7 +29,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dates": ["date_formats", "generate_dates"],
         "calendars": ["Calendar", "load_calendar"],
         "linear_forecasts": ["WindowInputs", "one_in"],
-        "pipelines": ["Dataset", "is_on_disk", "ordered_batches", "shuffled_batches"],
+        "pipelines": ["Dataset", "Shard", "is_on_disk", "ordered_batches", "shuffled_batches"],
         "splicing": ["with_spliced"],
         "series": [
             "SeriesDataset",

@@ -8,7 +8,7 @@ import dataclasses
 import numpy as np
 import tensorflow as tf
 
-from keras_refs.datasets.pipelines import Dataset, Examples, without_autotune
+from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, without_autotune
 
 CITATION = """@article{hochreiter1997long,
   title={Long short-term memory},
@@ -75,7 +75,11 @@ def make_sequences(examples, length, seeds):
     return tf.stack([values, marks], axis=2), tf.reduce_sum(values * marks, axis=1, keepdims=True)
 
 
-def adding_problem_batches(length, batch_size, seed, first_step, last_step):
-    """Return the `tf.data.Dataset` of `(sequences, sums)` of the steps `first_step <= step < last_step`."""
-    steps = tf.data.Dataset.range(first_step, last_step)
-    return without_autotune(steps.map(lambda step: make_sequences(batch_size, length, (seed, step))).prefetch(4))
+def adding_problem_batches(length, batch_size, seed, first_step, last_step, shard=WHOLE):
+    """Return the `tf.data.Dataset` of `(sequences, sums)` of the steps `first_step <= step < last_step`, or a shard."""
+
+    def batch(step):
+        sequences, sums = make_sequences(batch_size, length, (seed, step))
+        return shard.of(sequences), shard.of(sums)
+
+    return without_autotune(tf.data.Dataset.range(first_step, last_step).map(batch).prefetch(4))

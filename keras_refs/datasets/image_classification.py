@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 from keras_refs.datasets import files
 from keras_refs.datasets.catalogue import open_builder, wrong_kind
-from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches, without_autotune
+from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, ordered_batches, shuffled_batches, without_autotune
 from keras_refs.datasets.streaming import StreamedImages, is_streamed, open_examples
 from keras_refs.errors import UserError
 
@@ -88,7 +88,9 @@ def load_image_split(
     return read(split), class_names
 
 
-def training_batches(split, num_classes, batch_size, seed, first_step, last_step, horizontal_flip=False, shift=0):
+def training_batches(
+    split, num_classes, batch_size, seed, first_step, last_step, horizontal_flip=False, shift=0, shard=WHOLE
+):
     """Return the shuffled, augmented batches of a `Split`, with the other arguments of `shuffled_batches`.
 
     With `horizontal_flip` an image is flipped with p = 0.5; `shift` is the maximum random translation in pixels along
@@ -96,15 +98,15 @@ def training_batches(split, num_classes, batch_size, seed, first_step, last_step
 
     Returns:
         A `tf.data.Dataset` of `(images, targets)`: uint8 `(batch_size, height, width, channels)` and float32
-        one-hot `(batch_size, num_classes)`.
+        one-hot `(batch_size, num_classes)`; of a shard, its part of them.
     """
 
     def augment(seeds, images, labels):
         if horizontal_flip or shift:
-            images = _flip_and_shift(images, seeds, horizontal_flip, shift)
+            images = _transformed(images, *map(shard.of, _draw(batch_size, seeds, horizontal_flip, shift)))
         return images, tf.one_hot(labels, num_classes)
 
-    return shuffled_batches((split.images, split.labels), batch_size, seed, first_step, last_step, augment)
+    return shuffled_batches((split.images, split.labels), batch_size, seed, first_step, last_step, augment, shard)
 
 
 def evaluation_batches(split, num_classes, batch_size):
@@ -177,9 +179,8 @@ def _image_and_label(builder):
     return keys
 
 
-def _flip_and_shift(images, seed, horizontal_flip, shift):
-    """Mirror and move every image by its own draw, in one projective transform for the whole batch."""
-    batch_size, (height, width) = tf.shape(images)[0], images.shape[1:3]
+def _draw(batch_size, seed, horizontal_flip, shift):
+    """Return for every image of a batch whether it is mirrored, 1 or 0, and by how much its rows and columns move."""
     flip_seed, row_seed, column_seed = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
     is_mirrored = tf.random.stateless_uniform([batch_size], flip_seed) < (0.5 if horizontal_flip else 0.0)
     mirrored = tf.cast(is_mirrored, tf.float32)
@@ -187,7 +188,13 @@ def _flip_and_shift(images, seed, horizontal_flip, shift):
         tf.cast(tf.random.stateless_uniform([batch_size], key, -shift, shift + 1, tf.int32), tf.float32)
         for key in (row_seed, column_seed)
     )
-    zeros, ones = tf.zeros([batch_size]), tf.ones([batch_size])
+    return mirrored, rows, columns
+
+
+def _transformed(images, mirrored, rows, columns):
+    """Mirror and move every image, in one projective transform for the whole batch."""
+    height, width = images.shape[1:3]
+    zeros, ones = tf.zeros_like(mirrored), tf.ones_like(mirrored)
     # The transform maps output to input coordinates: column -> scale * column + offset.
     scale, offset = 1 - 2 * mirrored, mirrored * (width - 1) + columns
     return tf.raw_ops.ImageProjectiveTransformV3(

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -53,7 +53,31 @@ class Dataset:
         return cls(train=train, validation=validation, test=test, **about, **fields)
 
 
-def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=None):
+class Shard(NamedTuple):
+    """The part of every training batch that one process reads: the one of a number, from 0, of so many equal ones."""
+
+    index: int = 0
+    count: int = 1
+
+    def of(self, batch):
+        """Return the part of a tensor that has a row for each example of the whole batch, whose number is static.
+
+        Raises:
+            ValueError: If the rows cannot be divided equally.
+        """
+        if self.count == 1:
+            return batch
+        rows = batch.shape[0]
+        if rows % self.count:
+            raise ValueError(f"A batch must be divisible by the number of parts, {self.count}. Received: {rows} rows")
+        size = rows // self.count
+        return batch[self.index * size : (self.index + 1) * size]
+
+
+WHOLE = Shard()
+
+
+def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=None, shard=WHOLE):
     """Return the `tf.data.Dataset` of shuffled batches of the steps `first_step <= step < last_step`.
 
     Every epoch visits the examples in a new order; what does not fill a batch is left out of that epoch.
@@ -65,6 +89,7 @@ def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
         first_step: First step, counted over all epochs.
         last_step: The step to stop before.
         prepare: Function of `((seed, step), *batches)` that returns what to train on, in a graph; by default batches.
+        shard: The `Shard` of each batch to read. What `prepare` draws, it draws for the whole batch.
     """
     gather, examples = _gather(arrays), len(arrays[0])
     steps_per_epoch = examples // batch_size
@@ -72,7 +97,7 @@ def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
     def batch(step):
         epoch, step_in_epoch = step // steps_per_epoch, step % steps_per_epoch
         order = shuffled_range(examples, batch_size, seed, epoch, first=step_in_epoch * batch_size)
-        batches = gather(order)
+        batches = gather(shard.of(order))
         return prepare((seed, step), *batches) if prepare else batches
 
     return _map_in_order(tf.data.Dataset.range(first_step, last_step), batch, arrays)

@@ -12,7 +12,7 @@ from keras_refs.datasets import files
 from keras_refs.datasets.calendars import Calendar, load_calendar
 from keras_refs.datasets.catalogue import open_builder, read_all, wrong_kind
 from keras_refs.datasets.iso8601 import iso_times
-from keras_refs.datasets.pipelines import Dataset, Examples, ordered_batches, shuffled_batches
+from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, ordered_batches, shuffled_batches
 from keras_refs.datasets.regular import Rows, regular_series
 from keras_refs.datasets.steps import Step
 from keras_refs.errors import UserError
@@ -141,15 +141,17 @@ def cut_windows(series, target, window, horizon, *, validation_fraction, test_fr
     return SeriesDataset(**series.about, **splits, **fields)
 
 
-def window_batches(windows, batch_size, seed, first_step, last_step, prepare):
+def window_batches(windows, batch_size, seed, first_step, last_step, prepare, shard=WHOLE):
     """Return what `shuffled_batches` does of `Windows`, without a copy of them all.
 
     `prepare` is a function of values, times and targets of a batch that returns what to train on, in a graph.
     """
     numbers = (np.arange(len(windows)),)
-    return shuffled_batches(
-        numbers, batch_size, seed, first_step, last_step, prepare=lambda _, indices: prepare(*windows.gather(indices))
-    )
+
+    def gather(_, indices):
+        return prepare(*windows.gather(indices))
+
+    return shuffled_batches(numbers, batch_size, seed, first_step, last_step, gather, shard)
 
 
 def ordered_window_batches(windows, batch_size, prepare):

@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 
 from keras_refs.datasets import files
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
-from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_batches
+from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, shuffled_batches
 from keras_refs.errors import UserError
 
 PADDING, UNKNOWN = 0, 1
@@ -244,7 +244,7 @@ def _keys(builder):
     return one_of_each(builder, "has not one text and one class label", *kinds)
 
 
-def text_batches(tokens, labels, batch_size, seed, first_step, last_step, shortest=1, token_dropout=0.0):
+def text_batches(tokens, labels, batch_size, seed, first_step, last_step, shortest=1, token_dropout=0.0, shard=WHOLE):
     """Return shuffled batches of texts of random lengths, with random tokens replaced by the unknown one.
 
     So a network meets during training what users' texts have. A text keeps a number of tokens that is drawn uniformly
@@ -257,11 +257,11 @@ def text_batches(tokens, labels, batch_size, seed, first_step, last_step, shorte
 
     def vary(seeds, tokens, labels):
         length_seed, dropout_seed = tf.unstack(tf.random.experimental.stateless_split(seeds, 2))
-        shape = tf.shape(tokens)
-        lengths = tf.random.stateless_uniform([shape[0], 1], length_seed, shortest, length + 1, tf.int32)
-        dropped = tf.random.stateless_uniform(shape, dropout_seed) < token_dropout
+        shape = [batch_size, *tokens.shape[1:]]
+        lengths = tf.random.stateless_uniform([batch_size, 1], length_seed, shortest, length + 1, tf.int32)
+        dropped = shard.of(tf.random.stateless_uniform(shape, dropout_seed)) < token_dropout
         tokens = tf.where(dropped & (tokens != PADDING), UNKNOWN, tokens)
-        kept = tf.reshape(tf.range(length) < lengths, [-1, length] + [1] * (tokens.shape.rank - 2))
+        kept = tf.reshape(tf.range(length) < shard.of(lengths), [-1, length] + [1] * (tokens.shape.rank - 2))
         return tf.where(kept, tokens, PADDING), labels
 
-    return shuffled_batches((tokens, labels), batch_size, seed, first_step, last_step, vary)
+    return shuffled_batches((tokens, labels), batch_size, seed, first_step, last_step, vary, shard)

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from keras_refs.datasets import alignment, files
 from keras_refs.datasets.alignment import BOUNDARY
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all, split_files
-from keras_refs.datasets.pipelines import Dataset, Examples, shuffled_range, without_autotune
+from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, shuffled_range, without_autotune
 from keras_refs.errors import UserError
 
 PADDING = 0
@@ -226,13 +226,14 @@ def teacher_forcing(sources, targets, num_target_symbols):
     return {"source": sources, "target": tf.where(is_token, previous, PADDING)}, one_hot
 
 
-def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=None):
+def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=None, shard=WHOLE):
     """Return shuffled batches of sequences of about the same length, truncated to the longest of the batch.
 
     As with `shuffled_batches`, whose arguments these are, an epoch leaves out what does not fill a batch. Examples are
     sorted by length, those of equal length in random order, and the batches shuffled. The arrays are tokens `(examples,
     steps)`, padded at the end, of which the length in the last one counts first; or they have one axis, as labels do.
-    `prepare` is a function of the batches alone.
+    `prepare` is a function of the batches alone. A shard has as many steps as the whole batch, so that a mean over them
+    has the same scale.
     """
     tensors = tuple(map(tf.constant, arrays))
     sequences = [tensor for tensor in tensors if tensor.shape.rank > 1]
@@ -249,8 +250,9 @@ def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
         return tf.data.Dataset.from_tensor_slices(tf.gather(batches, order_of_batches))
 
     def batch(order):
-        batches = [tf.gather(tensor, order) for tensor in tensors]
-        batches = [without_padding(batch) if batch.shape.rank > 1 else batch for batch in batches]
+        longest = iter([tf.reduce_max(tf.gather(length, order)) for length in lengths])
+        batches = [tf.gather(tensor, shard.of(order)) for tensor in tensors]
+        batches = [batch[:, : next(longest)] if batch.shape.rank > 1 else batch for batch in batches]
         return prepare(*batches) if prepare else batches
 
     epochs = tf.data.Dataset.range(first_step // steps_per_epoch, -(-last_step // steps_per_epoch))

@@ -109,7 +109,8 @@ def train_and_evaluate(
 
     def batches(first_step, last_step):
         # The sequences follow from the seed and the step.
-        return datasets.adding_problem_batches(length, batch_size, seed, first_step, last_step).map(for_all)
+        batches = datasets.adding_problem_batches(length, batch_size, seed, first_step, last_step, run.shard)
+        return batches.map(for_all)
 
     with run.scope():
         model = build(config, data)

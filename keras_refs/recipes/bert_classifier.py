@@ -132,8 +132,8 @@ def train_and_evaluate(
     def batches(first_step, last_step):
         arrays = inputs["train"], data.train.labels
         if trained == "head":
-            return datasets.shuffled_batches(arrays, batch_size, seed, first_step, last_step)
-        return datasets.bucketed_batches(arrays, batch_size, seed, first_step, last_step, _with_segments)
+            return datasets.shuffled_batches(arrays, batch_size, seed, first_step, last_step, shard=run.shard)
+        return datasets.bucketed_batches(arrays, batch_size, seed, first_step, last_step, _with_segments, run.shard)
 
     arrays = inputs["validation"], data.validation.labels
     if trained == "head":

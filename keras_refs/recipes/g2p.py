@@ -85,7 +85,9 @@ def train_and_evaluate(
     steps = run.steps_per_epoch(len(pairs[0]))
     prepare = functools.partial(datasets.teacher_forcing, num_target_symbols=data.target_symbols.size)
     # Pairs of about the same length, in a new order in every epoch, which follows from the seed and the step.
-    batches = functools.partial(datasets.bucketed_batches, pairs, batch_size, config.compute.seed, prepare=prepare)
+    batches = functools.partial(
+        datasets.bucketed_batches, pairs, batch_size, config.compute.seed, prepare=prepare, shard=run.shard
+    )
 
     with run.scope():
         model = build(config, data)

@@ -128,7 +128,8 @@ def train_and_evaluate(
     classifier = image_comparison.FeatureClassifier(config.scoring.classifier, data)
     steps = run.steps_per_epoch(len(data.train))
     # A new order in every epoch, which follows from the seed and the step.
-    batches = functools.partial(training_batches, data.train, config.training.batch_size, config.compute.seed)
+    batch_size, seed = config.training.batch_size, config.compute.seed
+    batches = functools.partial(training_batches, data.train, batch_size, seed, shard=run.shard)
 
     with run.scope():
         model = build(config, data)
@@ -140,7 +141,7 @@ def train_and_evaluate(
         discriminator_optimizer = discriminator_optimizer or training.adam(discriminator_training, steps, beta_1=0.5)
         # A step takes a tenth of a second: to do several in one call from Python would gain nothing.
         options = run.compile_options(steps, most_steps_per_execution=1)
-        model.compile(generator_optimizer, discriminator_optimizer, **options)
+        model.compile(generator_optimizer, discriminator_optimizer, shard=run.shard, **options)
     # In float32, whatever the precision of the training is.
     generator = build(config, data).generator
     callbacks = [validation(model, generator, classifier, data, Path(workdir)), *callbacks]
@@ -171,14 +172,15 @@ def train_and_evaluate(
         return run.finish(folder, generator, history, data, scores, format_scores, card)
 
 
-def training_batches(split, batch_size, seed, first_step, last_step):
-    """Return shuffled batches of images, float32 from -1 to 1, and their classes, as `datasets.shuffled_batches`."""
+def training_batches(split, batch_size, seed, first_step, last_step, **options):
+    """Return `datasets.shuffled_batches` of images, float32 from -1 to 1, and their classes; `options` are its own."""
     import tensorflow as tf
 
     def scale(_, images, labels):
         return tf.cast(images, tf.float32) / 127.5 - 1, labels
 
-    return datasets.shuffled_batches([split.images, split.labels], batch_size, seed, first_step, last_step, scale)
+    arrays = split.images, split.labels
+    return datasets.shuffled_batches(arrays, batch_size, seed, first_step, last_step, scale, **options)
 
 
 def validation(model, generator, classifier, data, workdir):

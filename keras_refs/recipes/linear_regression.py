@@ -50,7 +50,9 @@ def train_and_evaluate(
     steps = run.steps_per_epoch(len(data.rows)) * config.training.passes_per_epoch
     feature_scaler, target_scaler = datasets.fit_scaler(features), datasets.fit_scaler(targets)
     standardized = datasets.standardize(features, feature_scaler), datasets.standardize(targets, target_scaler)
-    batches = functools.partial(datasets.shuffled_batches, standardized, batch_size, config.compute.seed)
+    batches = functools.partial(
+        datasets.shuffled_batches, standardized, batch_size, config.compute.seed, shard=run.shard
+    )
 
     with run.scope():
         model = build(config, data)

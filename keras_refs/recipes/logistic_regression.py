@@ -66,7 +66,7 @@ def train_and_evaluate(
     standardized = datasets.standardize(rows.features, scaler), rows.targets
     loss = loss or ("binary_crossentropy" if len(class_names) == 2 else "sparse_categorical_crossentropy")
     batch_size, seed = config.training.batch_size or len(rows), config.compute.seed
-    batches = functools.partial(datasets.shuffled_batches, standardized, batch_size, seed)
+    batches = functools.partial(datasets.shuffled_batches, standardized, batch_size, seed, shard=run.shard)
 
     def compiled_model():
         with run.scope():

@@ -69,7 +69,9 @@ def train_and_evaluate(
     def batches(first_step, last_step):
         # A new order in every epoch; order, flips and translations follow from the seed and the step.
         flip, shift = config.augmentation.horizontal_flip, config.augmentation.shift
-        return datasets.training_batches(data.train, classes, batch_size, seed, first_step, last_step, flip, shift)
+        return datasets.training_batches(
+            data.train, classes, batch_size, seed, first_step, last_step, flip, shift, run.shard
+        )
 
     with run.scope():
         model = build(config, data)

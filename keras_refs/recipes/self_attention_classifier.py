@@ -104,7 +104,7 @@ def train_and_evaluate(
         # Users' texts have any length, and n-grams that no training text has: so lengths and unknown tokens are random.
         # A new order in every epoch; all of this follows from the seed and the step.
         shortest, dropout = max(1, length // 4), config.tokens.token_dropout
-        return datasets.text_batches(*examples, batch_size, seed, first_step, last_step, shortest, dropout)
+        return datasets.text_batches(*examples, batch_size, seed, first_step, last_step, shortest, dropout, run.shard)
 
     with run.scope():
         model = build(config, data)

@@ -58,7 +58,7 @@ def train_and_evaluate(
 
     def batches(first_step, last_step):
         # A new order in every epoch, which follows from the seed and the step.
-        return datasets.window_batches(data.train, batch_size, seed, first_step, last_step, encode)
+        return datasets.window_batches(data.train, batch_size, seed, first_step, last_step, encode, run.shard)
 
     with run.scope():
         model = build(config, data)

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "compute": ["ComputePlan", "Device", "choose_compute", "detect_device", "prepare_process", "strategy"],
         "loop": ["adam", "fit", "steps_per_execution"],
         "interruption": ["Interrupted"],
+        "workers": ["Workers", "join"],
         "run": ["Run", "check_workdir", "finished", "limits_on"],
     },
 )

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_refs.datasets.pipelines import WHOLE
 from keras_refs.models import arguments
 from keras_refs.models.gan import latent_classes
 
@@ -40,7 +41,7 @@ def wasserstein_losses(real, generated):
 LOSSES = {"non_saturating": non_saturating_losses, "hinge": hinge_losses, "wasserstein": wasserstein_losses}
 
 
-def gradient_penalty(images, generated, discriminator, seed):
+def gradient_penalty(images, generated, discriminator, places):
     """Return the mean of (|gradient of the logit with respect to the image| - 1)^2, float32. Gulrajani et al. 2017.
 
     It is taken at a random point on the line between each real image and a generated one.
@@ -49,10 +50,9 @@ def gradient_penalty(images, generated, discriminator, seed):
         images: Real images `(batch, height, width, channels)`.
         generated: As many generated images.
         discriminator: Function from images to logits `(batch, 1)`.
-        seed: Seed of the points, an integer tensor `(2,)`.
+        places: Where on its line each point is, from 0 to 1, `(batch, 1, 1, 1)`.
     """
-    weights = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed, dtype=generated.dtype)
-    points = images + weights * (generated - images)
+    points = images + places * (generated - images)
     with tf.GradientTape() as tape:
         tape.watch(points)
         logits = discriminator(points)
@@ -122,12 +122,13 @@ class AdversarialModel(keras.Model):
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
 
-    def compile(self, generator_optimizer, discriminator_optimizer, **options):
+    def compile(self, generator_optimizer, discriminator_optimizer, shard=WHOLE, **options):
         """Take an optimizer for each network; for a network in mixed_float16 it is wrapped to scale the loss.
 
         Args:
             generator_optimizer: Keras optimizer; with `use_ema` it keeps a moving average of the generator's weights.
             discriminator_optimizer: Keras optimizer.
+            shard: The `datasets.Shard` that the batches are of; latents are drawn for the whole batch.
             **options: Further arguments of `keras.Model.compile`, such as `jit_compile`.
         """
         optimizers = []
@@ -140,6 +141,7 @@ class AdversarialModel(keras.Model):
             optimizer.build(network.trainable_variables)
             optimizers.append(optimizer)
         self.generator_optimizer, self.discriminator_optimizer = optimizers
+        self._shard = shard
         super().compile(optimizer=None, auto_scale_loss=False, **options)
 
     @property
@@ -175,7 +177,7 @@ class AdversarialModel(keras.Model):
         """Update the discriminator on a batch of real images and as many generated ones, then the generator."""
         images, *classes = batch if isinstance(batch, tuple) else (batch,)
         images = tf.cast(images, self.generator.output.dtype)
-        latents = tf.random.stateless_normal([tf.shape(images)[0], self.generator.input.shape[1]], self._next_seed())
+        latents = self._draw(tf.random.stateless_normal, images, [self.generator.input.shape[1]])
         score_real, score_generated = self._discriminators(classes, latents)
         # One forward pass of the generator serves both updates.
         with tf.GradientTape() as generator_tape:
@@ -186,7 +188,8 @@ class AdversarialModel(keras.Model):
                 discriminator_loss, _ = self._adversarial_losses(real_logits, generated_logits)
                 if self._settings["loss"] == "wasserstein":
                     # A point between two images is taken to be of the real one's class.
-                    penalty = gradient_penalty(images, constant, score_real, self._next_seed())
+                    places = self._draw(tf.random.stateless_uniform, images, [1, 1, 1])
+                    penalty = gradient_penalty(images, constant, score_real, places)
                     discriminator_loss += self._settings["gradient_penalty"] * penalty
                 scaled = _scaled(self.discriminator_optimizer, discriminator_loss)
             with generator_tape.stop_recording():
@@ -213,10 +216,13 @@ class AdversarialModel(keras.Model):
 
         return conditional_on(classes[0]), conditional_on(latent_classes(latents, num_classes))
 
-    def _next_seed(self):
-        """Return the seed of a draw: a different one for every draw, and on every replica."""
+    def _draw(self, draw, images, shape):
+        """Return random numbers for each of the images, others in every draw, on every replica and for every shard."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        return tf.random.experimental.stateless_fold_in(tf.cast(self._seeds.next(), tf.int64), replica)
+        seed = tf.random.experimental.stateless_fold_in(tf.cast(self._seeds.next(), tf.int64), replica)
+        dtype = images.dtype if draw is tf.random.stateless_uniform else tf.float32
+        examples = (images.shape[0] or tf.shape(images)[0]) * self._shard.count
+        return self._shard.of(draw([examples, *shape], seed, dtype=dtype))
 
     def get_config(self):
         """Return the arguments, from which Keras builds the same model."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from keras_refs.errors import UserError, first_line
+from keras_refs.training.workers import Workers
 
 _OURS = re.compile(r"(step-\d{8})(\.index|\.data-\d{5}-of-\d{5}|_temp)(\.tempstate\d+)?")
 
@@ -64,13 +65,15 @@ class Checkpoints:
             saved. A model of several optimizers lists them in `optimized`, as `AdversarialModel` does.
         steps_per_epoch: Steps an epoch.
         history: The `History` of the run.
+        workers: The `Workers` of the run; the chief alone writes and reads, and shares what it read.
 
     Attributes:
         bytes: Disk space that the checkpoints of the run take at most.
     """
 
-    def __init__(self, directory, model, steps_per_epoch, history):
+    def __init__(self, directory, model, steps_per_epoch, history, workers=None):
         self.directory, self.history = Path(directory), history
+        self._model, self._workers = model, workers or Workers()
         self._optimized = getattr(model, "optimized", None) or [(model.optimizer, model.trainable_variables)]
         self._steps_per_epoch = steps_per_epoch
         for optimizer, trained in self._optimized:
@@ -82,11 +85,18 @@ class Checkpoints:
         }
         # The newest two, the best, and the one that is being written.
         self.bytes = 4 * sum(v.shape.num_elements() * v.dtype.size for part in variables.values() for v in part)
-        self._variables = tf.train.Checkpoint(**variables)
+        self._parts, self._variables = variables, tf.train.Checkpoint(**variables)
         self._everything = tf.train.Checkpoint(**variables, history=history)
+
+    @property
+    def optimizers(self):
+        """All optimizers of the model."""
+        return [optimizer for optimizer, _ in self._optimized]
 
     def save(self):
         """Write a checkpoint of this step and remove those no longer needed."""
+        if not self._workers.is_chief:
+            return
         self._everything.write(str(self._path(self.history.step)))
         steps, best = self._saved_steps(), self.history.best_epoch()
         keep = {*steps[-2:]} if best is None else {*steps[-2:], (best + 1) * self._steps_per_epoch}
@@ -101,7 +111,11 @@ class Checkpoints:
         Raises:
             UserError: If there are checkpoints and none can be read.
         """
-        return self._restore_first(reversed(self._saved_steps()), self._everything)
+        steps = reversed(self._saved_steps()) if self._workers.is_chief else ()
+        passed_over = self._restore_first(steps, self._everything)
+        self._workers.share([variable for part in self._parts.values() for variable in part], self._model)
+        self.history.deserialize(self._workers.peers.exchange(self.history.serialize())[0])
+        return passed_over
 
     def restore_best(self):
         """As `restore_latest`, but the best epoch first, with averaged weights if any; the history stays as it is."""

@@ -72,7 +72,7 @@ class ComputePlan:
             keras.config.set_dtype_policy(before)
 
 
-def choose_compute(device, family, precision="auto", jit="auto"):
+def choose_compute(device, family, precision="auto", jit="auto", workers=1):
     """Return a `ComputePlan`: precision, compilation and threads.
 
     Args:
@@ -80,6 +80,7 @@ def choose_compute(device, family, precision="auto", jit="auto"):
         family: One of `FAMILIES`.
         precision: A Keras dtype policy to use in place of the choice, or `"auto"`.
         jit: `"on"` or `"off"` in place of the choice, or `"auto"`.
+        workers: Number of processes that train together.
 
     Raises:
         ValueError: If there is no such family.
@@ -92,6 +93,8 @@ def choose_compute(device, family, precision="auto", jit="auto"):
     jit_compile, jit_reason = _jit(device, family)
     if jit != "auto":
         jit_compile, jit_reason = jit == "on", f"XLA {jit} as asked for"
+    if workers > 1:
+        jit_compile, jit_reason = False, "no XLA: it cannot compile what workers send each other"
     reasons = [precision_reason, jit_reason]
     single_thread = device.kind == "cpu" and family in _RECURRENT
     if single_thread:
@@ -171,13 +174,14 @@ def strategy(distribute, batch_size):
     """Return the `tf.distribute` strategy for `--distribute`.
 
     Args:
-        distribute: `"none"`, or `"mirrored"`: synchronous data parallelism on all local GPUs (without any, CPUs).
+        distribute: `"mirrored"` for synchronous data parallelism on all local GPUs (without any, CPUs); for anything
+            else TensorFlow's default, one device.
         batch_size: Examples per step, over all replicas together.
 
     Raises:
         UserError: If the replicas cannot share a batch equally.
     """
-    if distribute == "none":
+    if distribute != "mirrored":
         return tf.distribute.get_strategy()
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     mirrored = tf.distribute.MirroredStrategy([device.name for device in devices])

@@ -1,6 +1,7 @@
 """The training loop: `model.fit` with saving, stopping and resuming."""
 
 import math
+import signal
 import sys
 import time
 
@@ -8,6 +9,7 @@ import keras
 
 from keras_refs.errors import TrainingDivergedError
 from keras_refs.training.interruption import Interrupted, collected
+from keras_refs.training.workers import Workers
 
 
 def adam(settings, steps_per_epoch, **options):
@@ -34,7 +36,7 @@ def adam(settings, steps_per_epoch, **options):
     return keras.optimizers.Adam(**{**usual, **options})
 
 
-def fit(model, batches, steps_per_epoch, settings, validation, checkpoints, log_dir, callbacks=()):
+def fit(model, batches, steps_per_epoch, settings, validation, checkpoints, log_dir, callbacks=(), workers=None):
     """Train from the step the checkpoints were restored to, until the last epoch or early stopping.
 
     Args:
@@ -46,19 +48,21 @@ def fit(model, batches, steps_per_epoch, settings, validation, checkpoints, log_
         checkpoints: `Checkpoints` of the run, restored if it is resumed.
         log_dir: Folder for TensorBoard's logs.
         callbacks: Further Keras callbacks. What one adds to the `logs` of `on_epoch_end` is a metric of the epoch.
+        workers: `Workers` whose part of the batches `batches` returns; the chief alone validates, logs and calls the
+            further callbacks. By default this process is the only one.
 
     Raises:
         TrainingDivergedError: If the loss becomes NaN or infinite; the last good checkpoint is kept.
         Interrupted: If SIGINT or SIGTERM came; a checkpoint of that step is saved.
     """
-    history = checkpoints.history
+    history, workers = checkpoints.history, workers or Workers()
     with collected() as received:
+        writing = [*callbacks, keras.callbacks.TensorBoard(log_dir, write_graph=False)] if workers.is_chief else []
         all_callbacks = [
             _StopOnDivergence(),
-            *callbacks,
+            *_shared(writing, workers.peers),
             _Progress(checkpoints, settings.patience),
-            keras.callbacks.TensorBoard(log_dir, write_graph=False),
-            _StopOnSignal(checkpoints, received, steps_per_epoch),
+            _StopOnSignal(checkpoints, received, steps_per_epoch, workers),
         ]
         if model.optimizer and getattr(model.optimizer, "inner_optimizer", model.optimizer).use_ema:
             all_callbacks.append(keras.callbacks.SwapEMAWeights())
@@ -72,11 +76,11 @@ def fit(model, batches, steps_per_epoch, settings, validation, checkpoints, log_
                 initial_epoch=epoch,
                 epochs=last_epoch,
                 steps_per_epoch=steps_per_epoch - steps_done,
-                validation_data=validation,
+                validation_data=validation if workers.is_chief else None,
                 callbacks=all_callbacks,
                 # The batches come shuffled.
                 shuffle=False,
-                verbose="auto" if sys.stdout.isatty() else 2,
+                verbose=0 if not workers.is_chief else "auto" if sys.stdout.isatty() else 2,
             )
 
         if history.step % steps_per_epoch:
@@ -84,6 +88,11 @@ def fit(model, batches, steps_per_epoch, settings, validation, checkpoints, log_
             # A fit that ends leaves the averaged weights in the model, where training must go on with the others.
             checkpoints.restore_latest()
         fit_until(settings.epochs)
+
+
+def _shared(callbacks, peers):
+    """Return callbacks that change the metrics of an epoch, and what makes them the same on all workers."""
+    return [_MeanMetrics(peers), *callbacks, _ChiefsMetrics(peers)] if peers.count > 1 else callbacks
 
 
 def steps_per_execution(steps_per_epoch, at_most=16):
@@ -109,6 +118,32 @@ class _StopOnDivergence(keras.callbacks.Callback):
             raise TrainingDivergedError(f"{bad[0]} became {logs[bad[0]]} at {when}")
 
 
+class _MeanMetrics(keras.callbacks.Callback):
+    """Take the mean over all workers of the metrics of their equal parts of the training batches."""
+
+    def __init__(self, peers):
+        super().__init__()
+        self._peers = peers
+
+    def on_epoch_end(self, epoch, logs=None):
+        every = self._peers.exchange(logs)
+        # The chief has more, those of the validation.
+        logs.update({name: sum(each[name] for each in every) / len(every) for name in every[-1]})
+
+
+class _ChiefsMetrics(keras.callbacks.Callback):
+    """Take the chief's metrics of an epoch, and its decision to stop."""
+
+    def __init__(self, peers):
+        super().__init__()
+        self._peers = peers
+
+    def on_epoch_end(self, epoch, logs=None):
+        chiefs, stop_training = self._peers.exchange([logs, self.model.stop_training])[0]
+        logs.update(chiefs)
+        self.model.stop_training = stop_training
+
+
 class _Progress(keras.callbacks.Callback):
     """Count the steps, save every epoch, and stop early by the saved history (`EarlyStopping` forgets it)."""
 
@@ -132,16 +167,22 @@ class _Progress(keras.callbacks.Callback):
 
 
 class _StopOnSignal(keras.callbacks.Callback):
-    def __init__(self, checkpoints, received, steps_per_epoch):
+    def __init__(self, checkpoints, received, steps_per_epoch, workers):
         super().__init__()
         self._checkpoints, self._received, self._steps_per_epoch = checkpoints, received, steps_per_epoch
+        self._workers = workers
 
     def on_train_batch_end(self, batch, logs=None):
         # The last step of an epoch is saved with the epoch's validation.
-        if self._received and self._checkpoints.history.step % self._steps_per_epoch:
+        if self._workers.asked_to_stop(self._received) and self._checkpoints.history.step % self._steps_per_epoch:
             self._checkpoints.save()
-            raise Interrupted(self._received[0])
+            self._stop()
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._received:
-            raise Interrupted(self._received[0])
+        if self._workers.asked_to_stop(self._received):
+            self._stop()
+
+    def _stop(self):
+        # The others may have received none.
+        self._workers.peers.close()
+        raise Interrupted(self._received[0] if self._received else signal.SIGTERM)

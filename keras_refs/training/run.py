@@ -1,19 +1,20 @@
 """A training run: the folders it writes, the device it computes on, and the steps that all recipes share."""
 
 import contextlib
-import importlib.metadata
 import json
-import platform
 import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+import tensorflow as tf
+
 from keras_refs import export, settings, storage
 from keras_refs.datasets import files
-from keras_refs.errors import UserError
+from keras_refs.errors import UserError, WorkerDoneError
 from keras_refs.training import compute, loop
 from keras_refs.training.checkpoints import Checkpoints, History
+from keras_refs.training.environment import environment
+from keras_refs.training.workers import Workers, join
 
 
 class Run:
@@ -30,21 +31,32 @@ class Run:
         resume: Whether to go on with the run that the directory holds, if it holds one.
         family: Which kind of network it is, one of `training.compute.FAMILIES`.
 
+    Attributes:
+        figures: Folder of the figures.
+        shard: The `datasets.Shard` of every training batch that this process reads: all, unless it is one of several
+            workers.
+
     Raises:
-        UserError: If a directory cannot be written to, or `workdir` holds anything but a run to resume, so configured.
+        UserError: If a directory cannot be written to, or `workdir` holds anything but a run to resume, so configured;
+            if other workers cannot be reached, or are not alike.
     """
 
     def __init__(self, name, config, workdir, export_dir, resume, family):
         self.figures = Path(workdir) / "figures"
         self._name, self._config, self._workdir, self._export_dir = name, config, Path(workdir), Path(export_dir)
-        check_workdir(workdir, name, config, resume)
-        storage.require_writable(workdir, "--workdir")
-        storage.require_writable(export_dir, "--export-dir")
+        connected = join(name, config)
+        if connected.is_chief:
+            check_workdir(workdir, name, config, resume)
+            storage.require_writable(workdir, "--workdir")
+            storage.require_writable(export_dir, "--export-dir")
         device, asked = compute.detect_device(), config.compute
-        self._plan = compute.choose_compute(device, family, asked.precision, asked.jit)
+        self._plan = compute.choose_compute(device, family, asked.precision, asked.jit, connected.count)
         print(f"{device.count} x {device.name}. {self._plan.describe()}")
         # Before the data are read: threads can only be set before TensorFlow's first operation.
         compute.prepare_process(self._plan, asked.seed, asked.deterministic)
+        self._workers = Workers(connected, device.count)
+        connected.require_same("the precision", self._plan.precision)
+        self.shard = self._workers.shard
         self._strategy = compute.strategy(asked.distribute, config.training.batch_size)
         self._ran_on = {"device": device.name, **environment()}
 
@@ -67,9 +79,11 @@ class Run:
         What does not fill a batch is left out.
 
         Raises:
-            UserError: If there are fewer examples than a batch has.
+            UserError: If there are fewer examples than a batch has, or workers cannot share a batch equally.
         """
         batch_size = batch_size or self._config.training.batch_size or examples
+        if batch_size % self.shard.count:
+            raise UserError(f"--batch-size must be divisible by the {self.shard.count} workers. Received: {batch_size}")
         if batch_size > examples:
             raise UserError(
                 f"--batch-size must be at most {examples}, the number of training examples. Received: {batch_size}"
@@ -80,7 +94,10 @@ class Run:
         """Return the arguments of `compile` that decide how fast a step is, and nothing else."""
         return {
             "jit_compile": self._plan.jit_compile,
-            "steps_per_execution": loop.steps_per_execution(steps_per_epoch, most_steps_per_execution),
+            # Several with messages to other workers in between are more than TensorFlow can compile.
+            "steps_per_execution": 1
+            if self._workers.are_several
+            else loop.steps_per_execution(steps_per_epoch, most_steps_per_execution),
         }
 
     def fit(self, model, batches, steps_per_epoch, validation, *, monitor, mode, callbacks=()):
@@ -97,17 +114,27 @@ class Run:
 
         Returns:
             The `History` of all epochs.
+
+        Raises:
+            WorkerDoneError: In a worker that is not the chief, once the chief has called `finish`.
         """
+        workers, history = self._workers, History(monitor, mode)
+        workers.peers.require_same("the number of steps per epoch", steps_per_epoch)
         with self._strategy.scope():
-            history = History(monitor, mode)
-            checkpoints = Checkpoints(self._workdir / "checkpoints", model, steps_per_epoch, history)
-        storage.require_writable(self._workdir, "--workdir", storage.REQUIRED_BYTES + checkpoints.bytes)
-        self._record()
+            checkpoints = Checkpoints(self._workdir / "checkpoints", model, steps_per_epoch, history, workers)
+        if workers.is_chief:
+            storage.require_writable(self._workdir, "--workdir", storage.REQUIRED_BYTES + checkpoints.bytes)
+            self._record()
         print(f"{model.count_params():,} parameters, {steps_per_epoch:,} steps per epoch.")
+        workers.average_gradients(model, checkpoints.optimizers)
         for message in checkpoints.restore_latest():
             print(message)
         training, logs = self._config.training, self._workdir / "logs"
-        loop.fit(model, batches, steps_per_epoch, training, validation, checkpoints, logs, callbacks)
+        with workers.peers.explained(tf.errors.OpError):
+            loop.fit(model, batches, steps_per_epoch, training, validation, checkpoints, logs, callbacks, workers)
+        if not workers.is_chief:
+            workers.peers.close()
+            raise WorkerDoneError
         for message in checkpoints.restore_best():
             print(message)
         return history
@@ -166,6 +193,7 @@ class Run:
         metrics["export"] = str(export.publish(folder))
         # Marks the run as finished.
         storage.write_json(self._workdir / "metrics.json", metrics)
+        self._workers.peers.close()
         return metrics
 
     def _record(self):
@@ -250,19 +278,3 @@ def check_workdir(workdir, name, config, resume):
             f"--workdir {workdir} already holds a run with these settings. "
             "Add --resume to go on with it, or choose another --workdir."
         )
-
-
-def environment():
-    """Return what else a result depends on: versions, platform and git revision (`None` outside a checkout)."""
-    packages = ("keras_refs", "keras", "tensorflow", "tensorflow-datasets", "numpy")
-    versions = {"python": platform.python_version()}
-    versions |= {package: importlib.metadata.version(package) for package in packages}
-    return {"versions": versions, "platform": platform.platform(), "git_revision": _git_revision()}
-
-
-def _git_revision():
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

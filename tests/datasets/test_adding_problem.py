@@ -25,6 +25,10 @@ def test_batches_follow_from_seed_and_step():
     resumed = next(iter(datasets.adding_problem_batches(10, 4, seed=3, first_step=2, last_step=3)))
     np.testing.assert_array_equal(whole[2][0], resumed[0])
     assert not np.array_equal(whole[0][0], whole[1][0])
+    shard = datasets.Shard(1, 2)
+    (sequences, sums), *_ = datasets.adding_problem_batches(10, 4, seed=3, first_step=2, last_step=3, shard=shard)
+    np.testing.assert_array_equal(sequences, whole[2][0][2:])
+    np.testing.assert_array_equal(sums, whole[2][1][2:])
 
 
 def test_held_out_sequences_are_the_same_for_every_training_and_seen_by_none():

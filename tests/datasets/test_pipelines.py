@@ -65,3 +65,19 @@ def test_evaluation_covers_every_example_in_order():
     assert [len(images) for images, _ in parts] == [16, 16, 16, 2]
     np.testing.assert_array_equal(np.concatenate([images for images, _ in parts]), SPLIT.images)
     np.testing.assert_array_equal(np.concatenate([targets for _, targets in parts]).argmax(axis=1), SPLIT.labels)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_parts_of_all_processes_are_the_batches_of_one(count):
+    """Order, flips and translations are drawn for the whole batch."""
+    augmentation = {"horizontal_flip": True, "shift": 1}
+    parts = [batches(0, 12, shard=datasets.Shard(index, count), **augmentation) for index in range(count)]
+    for whole, *shards in zip(batches(0, 12, **augmentation), *parts, strict=True):
+        for values, *of_shards in zip(whole, *shards, strict=True):
+            assert {len(part) for part in of_shards} == {8 // count}
+            np.testing.assert_array_equal(values, np.concatenate(of_shards))
+
+
+def test_a_batch_that_cannot_be_divided_is_refused():
+    with pytest.raises(ValueError, match="A batch must be divisible by the number of parts, 3. Received: 8 rows"):
+        batches(0, 1, shard=datasets.Shard(0, 3))

@@ -88,6 +88,20 @@ def test_batches_follow_from_seed_and_step():
     assert not np.array_equal(batches(1, 0)[0][0], batches(2, 0)[0][0])
 
 
+def test_the_parts_of_all_processes_are_the_batches_of_one():
+    """Lengths and unknown tokens are drawn for the whole batch."""
+    arrays = np.full((9, 20), 5, "int32"), np.arange(9)
+
+    def batches(shard):
+        steps = text_batches(*arrays, 4, 0, 0, 3, token_dropout=0.5, shard=shard)
+        return list(steps.as_numpy_iterator())
+
+    parts = [batches(datasets.Shard(index, 2)) for index in range(2)]
+    for whole, *shards in zip(batches(datasets.Shard()), *parts, strict=True):
+        for values, *of_shards in zip(whole, *shards, strict=True):
+            np.testing.assert_array_equal(values, np.concatenate(of_shards))
+
+
 def test_padding_is_not_dropped():
     (batch, _), *_ = text_batches(np.zeros((4, 9), "int32"), np.arange(4), 4, 0, 0, 1, token_dropout=0.9)
     assert (batch.numpy() == PADDING).all()

@@ -99,9 +99,17 @@ def arrays():
     return [numbers * (np.arange(20) < length[:, None]) for length in lengths]
 
 
-def bucketed(arrays, first, last, seed=0):
-    batches = datasets.bucketed_batches(arrays, 16, seed, first, last)
+def bucketed(arrays, first, last, seed=0, **options):
+    batches = datasets.bucketed_batches(arrays, 16, seed, first, last, **options)
     return [[part.numpy() for part in batch] for batch in batches]
+
+
+def test_the_parts_of_all_processes_are_the_batches_of_one(arrays):
+    """Each as wide as the whole, also where its own sequences are shorter."""
+    parts = [bucketed(arrays, 0, 10, shard=datasets.Shard(index, 4)) for index in range(4)]
+    for whole, *shards in zip(bucketed(arrays, 0, 10), *parts, strict=True):
+        for values, *of_shards in zip(whole, *shards, strict=True):
+            np.testing.assert_array_equal(values, np.concatenate(of_shards))
 
 
 def test_an_epoch_of_buckets_visits_every_example_once_and_whole(arrays):
