@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import learning_curve
+import workers
 
 import results
 
@@ -27,6 +28,7 @@ PAGES = {
             "forecasts",
             "little_data",
             "streaming",
+            "workers",
             "throughput",
             "decoding",
             "serving",
@@ -216,6 +218,12 @@ def streaming_table():
     return "\n".join([*lines, "", f"{told} {_where(measured)}, which other work shared."])
 
 
+def workers_table():
+    """Return the figures of `benchmarks/workers.py`, and what follows from them for several machines."""
+    measured = _measured("workers")
+    return workers.tables(measured, _where(measured))
+
+
 def throughput_table():
     """Return the figures of `benchmarks/throughput.py`."""
     measured = _measured("throughput")
@@ -286,6 +294,7 @@ TABLES = {
     "forecasts": forecasts_table,
     "little_data": little_data_table,
     "streaming": streaming_table,
+    "workers": workers_table,
     "throughput": throughput_table,
     "decoding": decoding_table,
     "serving": serving_table,
