@@ -21,18 +21,8 @@ PAGES = {
     REPOSITORY / "README.zh-CN.md": ("models",),
     REPOSITORY / "docs" / "guides" / "fine_tuning.md": ("fine_tuning",),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
-        *(
-            "commands",
-            "lengths",
-            "learning_curve",
-            "forecasts",
-            "little_data",
-            "streaming",
-            "workers",
-            "throughput",
-            "decoding",
-            "serving",
-        ),
+        *("commands", "lengths", "learning_curve", "forecasts", "little_data"),
+        *("streaming", "workers", "throughput", "decoding", "serving"),
     ),
 }
 """The marked parts of each page."""
@@ -218,12 +208,6 @@ def streaming_table():
     return "\n".join([*lines, "", f"{told} {_where(measured)}, which other work shared."])
 
 
-def workers_table():
-    """Return the figures of `benchmarks/workers.py`, and what follows from them for several machines."""
-    measured = _measured("workers")
-    return workers.tables(measured, _where(measured))
-
-
 def throughput_table():
     """Return the figures of `benchmarks/throughput.py`."""
     measured = _measured("throughput")
@@ -294,7 +278,7 @@ TABLES = {
     "forecasts": forecasts_table,
     "little_data": little_data_table,
     "streaming": streaming_table,
-    "workers": workers_table,
+    "workers": lambda: workers.tables(_measured("workers")),
     "throughput": throughput_table,
     "decoding": decoding_table,
     "serving": serving_table,

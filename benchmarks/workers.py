@@ -44,11 +44,8 @@ def latency(loopback):
     )
 
 
-def tables(measured, where):
-    """Return the figures of a file of results as Markdown, and what follows from them for several machines.
-
-    `where` says where they were measured.
-    """
+def tables(measured):
+    """Return the figures of a file of results as Markdown, and what follows from them for several machines."""
     loopback, round_seconds = measured["loopback"], latency(measured["loopback"])
     lines = ["| parameters | workers | a step | each sends, a step |", "|---|---|---|---|"]
     lines += [
@@ -57,7 +54,8 @@ def tables(measured, where):
     ]
     lines += [
         "",
-        where + ", which all workers share, with other work: the fastest of 30 steps.",
+        f"Measured on {measured['cores']} cores of {measured['device']}, which all workers share, with other work: the "
+        f"fastest of {STEPS} steps.",
         "",
         "A ring of N machines averages P gradients of 4 bytes in 2 (N - 1) (latency + 32 P / (N B)) seconds, at B bits "
         f"a second. The latency of a round is {round_seconds * 1000:.2f} ms here, that of TensorFlow's collectives "

@@ -13,7 +13,8 @@ and it has
   says: `test` (the scores of the export), `history`, `best_epoch`, `parameters`, `seconds`, `cross_validation` and
   `export`. With `resume` it goes on with the run in `workdir`. Another function to build the network, another
   optimizer, another loss and further callbacks take the place of the recipe's own; the GAN has an optimizer for each of
-  its networks. It raises `UserError` if a setting does not fit the data or a folder cannot be used;
+  its networks. It raises `UserError` if a setting does not fit the data or a folder cannot be used, and, on several
+  machines, `WorkerDoneError` at the end in every worker but the chief;
 - `evaluate(folder, config)`, which returns the scores of an export, and `SCORED_ON`, what they are scores of;
 - maybe `OTHER_DATA`, defaults by name for data that are not its own, where what is tuned for those fits no others;
 - `format_scores(scores)`, which returns the scores as text to print; the last line is the one that counts;
