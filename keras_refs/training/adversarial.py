@@ -188,7 +188,7 @@ class AdversarialModel(keras.Model):
                 discriminator_loss, _ = self._adversarial_losses(real_logits, generated_logits)
                 if self._settings["loss"] == "wasserstein":
                     # A point between two images is taken to be of the real one's class.
-                    places = self._draw(tf.random.stateless_uniform, images, [1, 1, 1])
+                    places = self._draw(tf.random.stateless_uniform, images, [1, 1, 1], images.dtype)
                     penalty = gradient_penalty(images, constant, score_real, places)
                     discriminator_loss += self._settings["gradient_penalty"] * penalty
                 scaled = _scaled(self.discriminator_optimizer, discriminator_loss)
@@ -216,13 +216,15 @@ class AdversarialModel(keras.Model):
 
         return conditional_on(classes[0]), conditional_on(latent_classes(latents, num_classes))
 
-    def _draw(self, draw, images, shape):
-        """Return random numbers for each of the images, others in every draw, on every replica and for every shard."""
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = tf.random.experimental.stateless_fold_in(tf.cast(self._seeds.next(), tf.int64), replica)
-        dtype = images.dtype if draw is tf.random.stateless_uniform else tf.float32
+    def _draw(self, draw, images, shape, dtype=tf.float32):
+        """Return what a function draws for each of the images, in the order of the whole batch that they are part of."""
         examples = (images.shape[0] or tf.shape(images)[0]) * self._shard.count
-        return self._shard.of(draw([examples, *shape], seed, dtype=dtype))
+        return self._shard.of(draw([examples, *shape], self._next_seed(), dtype=dtype))
+
+    def _next_seed(self):
+        """Return the seed of a draw: a different one for every draw, and on every replica."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        return tf.random.experimental.stateless_fold_in(tf.cast(self._seeds.next(), tf.int64), replica)
 
     def get_config(self):
         """Return the arguments, from which Keras builds the same model."""

@@ -21,7 +21,7 @@ def start(command, folder, count, environment=None):
     return processes
 
 
-def finish(processes, seconds=300):
+def finish(processes, seconds=1200):
     """Wait for the end of all; return the exit code, the output and the messages of each."""
     try:
         outputs = [process.communicate(timeout=seconds) for process in processes]
