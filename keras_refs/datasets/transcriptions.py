@@ -232,8 +232,9 @@ def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
     As with `shuffled_batches`, whose arguments these are, an epoch leaves out what does not fill a batch. Examples are
     sorted by length, those of equal length in random order, and the batches shuffled. The arrays are tokens `(examples,
     steps)`, padded at the end, of which the length in the last one counts first; or they have one axis, as labels do.
-    `prepare` is a function of the batches alone. A shard has as many steps as the whole batch, so that a mean over them
-    has the same scale.
+    `prepare` is a function of the batches alone. A shard has as many steps as the whole batch. If its targets are
+    sequences, weights come with what `prepare` returns, float32 `(examples, steps)`: a loss is the mean over the tokens
+    of a shard, and shards have different numbers of them. With the weights, the mean of their losses is the whole's.
     """
     tensors = tuple(map(tf.constant, arrays))
     sequences = [tensor for tensor in tensors if tensor.shape.rank > 1]
@@ -253,7 +254,12 @@ def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
         longest = iter([tf.reduce_max(tf.gather(length, order)) for length in lengths])
         batches = [tf.gather(tensor, shard.of(order)) for tensor in tensors]
         batches = [batch[:, : next(longest)] if batch.shape.rank > 1 else batch for batch in batches]
-        return prepare(*batches) if prepare else batches
+        prepared = prepare(*batches) if prepare else batches
+        if shard.count == 1 or batches[-1].shape.rank == 1:
+            return prepared
+        tokens = tf.cast(tf.gather(lengths[-1], order), tf.float32)
+        weight = shard.count * tf.reduce_sum(shard.of(tokens)) / tf.reduce_sum(tokens)
+        return *prepared, tf.fill(tf.shape(batches[-1]), weight)
 
     epochs = tf.data.Dataset.range(first_step // steps_per_epoch, -(-last_step // steps_per_epoch))
     batches = epochs.flat_map(batches_of).skip(first_step % steps_per_epoch).take(last_step - first_step)

@@ -217,7 +217,7 @@ class AdversarialModel(keras.Model):
         return conditional_on(classes[0]), conditional_on(latent_classes(latents, num_classes))
 
     def _draw(self, draw, images, shape, dtype=tf.float32):
-        """Return what a function draws for each of the images, in the order of the whole batch that they are part of."""
+        """Return what a function draws for each of the images, in the order of the whole batch."""
         examples = (images.shape[0] or tf.shape(images)[0]) * self._shard.count
         return self._shard.of(draw([examples, *shape], self._next_seed(), dtype=dtype))
 

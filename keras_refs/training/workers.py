@@ -129,14 +129,15 @@ class Workers:
     def _mean(self, tensors):
         """Return the means over all workers, in a graph; what is `None`, a gradient of nothing, stays so."""
         there = [tensor for tensor in tensors if tensor is not None]
-        means = iter(self._sum([tf.convert_to_tensor(tensor) / self.peers.count for tensor in there]))
+        means = iter(self._sum([_divided(tensor, self.peers.count) for tensor in there]))
         return [None if tensor is None else next(means) for tensor in tensors]
 
     def _sum(self, tensors):
-        """Return the sums over all workers; those of one type go together."""
+        """Return the sums over all workers; those of one type go together, and each of sparse rows alone."""
         by_type = {}
         for number, tensor in enumerate(tensors):
-            by_type.setdefault(tensor.dtype, []).append(number)
+            sparse = isinstance(tensor, tf.IndexedSlices)
+            by_type.setdefault(number if sparse else tensor.dtype, []).append(number)
         sums = [None] * len(tensors)
         for numbers in by_type.values():
             for number, total in zip(numbers, self._sum_of_type([tensors[number] for number in numbers]), strict=True):
@@ -158,6 +159,14 @@ def _strategy(task):
         tf.train.ClusterSpec({"worker": list(task.addresses)}), task_type="worker", task_id=task.index, rpc_layer="grpc"
     )
     return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+def _divided(tensor, count):
+    """Return a tensor, or the sparse rows of an embedding's gradient, divided by a number."""
+    if isinstance(tensor, tf.IndexedSlices):
+        # Clipping depends on them: their norm is that of the rows of all examples, before those of one token are added.
+        return tf.IndexedSlices(tensor.values / count, tensor.indices, tensor.dense_shape)
+    return tf.convert_to_tensor(tensor) / count
 
 
 def _replace_apply(optimizer, average):

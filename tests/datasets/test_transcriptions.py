@@ -108,8 +108,17 @@ def test_the_parts_of_all_processes_are_the_batches_of_one(arrays):
     """Each as wide as the whole, also where its own sequences are shorter."""
     parts = [bucketed(arrays, 0, 10, shard=datasets.Shard(index, 4)) for index in range(4)]
     for whole, *shards in zip(bucketed(arrays, 0, 10), *parts, strict=True):
-        for values, *of_shards in zip(whole, *shards, strict=True):
+        *shards, weights = zip(*shards, strict=True)
+        for values, of_shards in zip(whole, shards, strict=True):
             np.testing.assert_array_equal(values, np.concatenate(of_shards))
+        # The mean over tokens of the whole is the mean of the means over those of each part, weighted.
+        targets = whole[-1].astype("float64")
+        means = [
+            part_weights[0, 0] * part.sum() / np.count_nonzero(part)
+            for part, part_weights in zip(shards[-1], weights, strict=True)
+        ]
+        assert np.mean(means) == pytest.approx(targets.sum() / np.count_nonzero(targets))
+        assert weights[0].shape == shards[-1][0].shape
 
 
 def test_an_epoch_of_buckets_visits_every_example_once_and_whole(arrays):
