@@ -22,6 +22,7 @@ from keras_refs import storage
 
 RESULTS = Path(__file__).parents[1] / "results" / "workers.json"
 WORKERS = (1, 2, 4)
+MACHINES, SPEEDS = (2, 4, 8, 16, 32, 64), (1e10, 1e11)
 WIDTHS = (100, 1000, 3000)
 """Units of the dense layer, and of its inputs."""
 STEPS, FIRST_PORT = 30, 23_000
@@ -66,32 +67,45 @@ def tables(measured):
         "| one batch shared |",
         "|---|---|---|---|---|---|",
     ]
-    for model in measured["models"]:
+    for model, machines in itertools.product(measured["models"], MACHINES):
         about = f"{model['name']}, {model['parameters']:,} parameters, {model['batch_size']}, {model['seconds']:.3g} s"
-        for machines in (2, 4, 8, 16, 32, 64):
-            cells = " | ".join(
-                f"{part:.0%}" for speed in (1e10, 1e11) for part in _efficiencies(model, machines, speed, round_seconds)
-            )
-            lines.append(f"| {about} | {machines} | {cells} |")
-    return "\n".join([*lines, "", *(_gain(model, round_seconds) for model in measured["models"])])
+        cells = " | ".join(
+            f"{part:.0%}" for speed in SPEEDS for part in _efficiencies(model, machines, speed, round_seconds)
+        )
+        lines.append(f"| {about} | {machines} | {cells} |")
+    gains = [_gain(model, round_seconds) for model in measured["models"]]
+    return "\n".join([*lines, "", *gains, "", _bfloat16(measured["models"], round_seconds)])
 
 
-def _efficiencies(model, machines, bits_per_second, round_seconds):
+def _efficiencies(model, machines, bits_per_second, round_seconds, bytes_each=4):
     """Return the fraction of the time that machines compute, with a batch each and with one that they share."""
-    exchange = exchange_seconds(machines, model["parameters"], bits_per_second, round_seconds)
+    exchange = exchange_seconds(machines, model["parameters"], bits_per_second, round_seconds, bytes_each)
     return [model["seconds"] / (model["seconds"] + factor * exchange) for factor in (1, machines)]
 
 
 def _gain(model, round_seconds):
     """Return a sentence: on how many machines that share one batch a model is fastest."""
-    counts = [count for count in (2, 4, 8, 16, 32, 64) if count <= model["batch_size"]]
+    counts = [count for count in MACHINES if count <= model["batch_size"]]
     told = []
-    for speed in (1e10, 1e11):
+    for speed in SPEEDS:
         gains = {count: count * _efficiencies(model, count, speed, round_seconds)[1] for count in counts}
         best = max(gains, key=gains.get)
         what = f"{gains[best]:.1f} times as fast on {best} machines" if gains[best] > 1.1 else "no faster on any number"
         told.append(f"{what} at {speed / 1e9:.0f} Gbit/s")
     return f"- {model['name']} with the batch of one machine: at best {', '.join(told)}."
+
+
+def _bfloat16(models, round_seconds):
+    """Return a sentence: what gradients in bfloat16 would gain at most where each machine has a batch."""
+    gains = {}
+    for model, machines, speed in itertools.product(models, MACHINES, SPEEDS):
+        half, full = (_efficiencies(model, machines, speed, round_seconds, size)[0] for size in (2, 4))
+        gains[half - full] = f"{model['name']} on {machines} machines at {speed / 1e9:.0f} Gbit/s"
+    most = max(gains)
+    return (
+        "Gradients are sent in float32. In bfloat16 they would be half as large, and a batch for each machine gain "
+        f"{100 * most:.1f} percentage points of efficiency at most ({gains[most]}), for other weights in the end."
+    )
 
 
 def train_step(model, optimizer, inputs, targets, loss):
