@@ -11,12 +11,16 @@ new start goes on with.
 import argparse
 import os
 import tempfile
+from pathlib import Path
 
 from keras_refs.errors import UserError
 
 
-def train(arguments):
+def train(config):
     """Train as one worker, in the process that Ray Train has started and given its `TF_CONFIG`.
+
+    Args:
+        config: `arguments`, the name of a recipe and options.
 
     Raises:
         RuntimeError: If it did not end well.
@@ -25,7 +29,7 @@ def train(arguments):
 
     # Ray sets it, and `tf.keras` would be Keras 2.
     os.environ.pop("TF_USE_LEGACY_KERAS", None)
-    if code := main([*arguments, "--distribute", "workers", "--resume"]):
+    if code := main([*config["arguments"], "--distribute", "workers", "--resume"]):
         raise RuntimeError(f"exit code {code}; the worker's output says why")
 
 
@@ -37,7 +41,7 @@ def trainer(arguments, workers, resources, failures, storage):
         workers: Number of processes.
         resources: What each needs, such as `{"CPU": 2}` or `{"CPU": 4, "GPU": 1}`.
         failures: How many times to start again.
-        storage: Folder of Ray's own records.
+        storage: Folder of Ray's own records, which all machines share.
 
     Raises:
         UserError: If a worker would get several GPUs.
@@ -50,7 +54,7 @@ def trainer(arguments, workers, resources, failures, storage):
         raise UserError(f"A worker trains on one GPU. Received: {gpus}")
     return TensorflowTrainer(
         train,
-        train_loop_config=arguments,
+        train_loop_config={"arguments": arguments},
         scaling_config=ScalingConfig(num_workers=workers, use_gpu=bool(gpus), resources_per_worker=resources),
         run_config=RunConfig(storage_path=storage, failure_config=FailureConfig(max_failures=failures)),
     )
@@ -66,6 +70,7 @@ def main():
     parser.add_argument("--cpus", type=float, default=1, help="CPU cores of each")
     parser.add_argument("--gpus", type=int, default=0, choices=(0, 1), help="GPUs of each")
     parser.add_argument("--failures", type=int, default=10, help="how many times to start again")
+    parser.add_argument("--storage", help="folder of Ray's own records; with several machines, one that they share")
     parser.add_argument("recipe", help="name of a recipe")
     parser.add_argument("options", nargs=argparse.REMAINDER, help="options of python -m keras_refs.train")
     parsed = parser.parse_args()
@@ -73,7 +78,8 @@ def main():
 
     ray.init(address=parsed.address)
     resources = {"CPU": parsed.cpus, **({"GPU": 1} if parsed.gpus else {})}
-    with tempfile.TemporaryDirectory() as storage:
+    with tempfile.TemporaryDirectory() as temporary:
+        storage = str(Path(parsed.storage or temporary).absolute())
         trainer([parsed.recipe, *parsed.options], parsed.workers, resources, parsed.failures, storage).fit()
 
 

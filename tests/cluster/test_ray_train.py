@@ -80,10 +80,10 @@ def test_a_worker_uses_keras_3_whatever_ray_says(script, monkeypatch):
 
     monkeypatch.setattr(train, "main", main)
     monkeypatch.setenv("TF_USE_LEGACY_KERAS", "1")
-    script.train(["mlp", "--epochs", "1"])
+    script.train({"arguments": ["mlp", "--epochs", "1"]})
     assert seen == [(["mlp", "--epochs", "1", "--distribute", "workers", "--resume"], None)]
     with pytest.raises(RuntimeError, match="exit code 1"):
-        script.train(["mlp"])
+        script.train({"arguments": ["mlp"]})
 
 
 def test_a_worker_has_one_gpu(script):
