@@ -187,7 +187,9 @@ def measure_models():
         return tf.ones(shape, tf.int32)
 
     # Words of eight letters and seven phonemes.
-    transcription = models.attention_seq2seq(28, 41, embedding_dim=128, units=512, encoder_layers=2, dropout=0.45)
+    transcription = models.attention_seq2seq(
+        28, 41, embedding_dim=128, units=512, encoder_layers=2, bidirectional=True, dropout=0.45
+    )
     words = {"source": tokens(256, 8), "target": tokens(256, 7)}
     texts = {"tokens": tokens(16, 128), "segments": tf.zeros([16, 128], tf.int32)}
     found = {

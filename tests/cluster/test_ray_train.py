@@ -40,6 +40,7 @@ def ray_address():
             ray.shutdown()
 
 
+@pytest.mark.timeout(3600)
 def test_a_killed_worker_is_started_again_and_the_training_goes_on(ray_address, tmp_path, digits_data_dir):
     options = on_digits(digits_data_dir, "--epochs", "60", "--patience", "99", "--workdir", tmp_path / "run")
     options += ["--export-dir", tmp_path / "models"]

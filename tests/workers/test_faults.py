@@ -35,6 +35,7 @@ def last_step(folder):
     return max((int(path.stem[5:]) for path in (folder / "run" / "checkpoints").glob("step-*.index")), default=0)
 
 
+@pytest.mark.timeout(3600)
 def test_killed_ten_times_and_resumed_ends_as_an_unbroken_run(tmp_path, digits_data_dir):
     """Any worker at a random moment of the training; all others end with a sentence, and can go on."""
     arguments = command(digits_data_dir, "--resume", "--dropout", "0.5", "--epochs", "40", "--patience", "99")

@@ -13,6 +13,7 @@ from tests.conftest import command_line
 from tests.test_train import on_digits
 from tests.workers import jobs
 
+pytestmark = pytest.mark.timeout(1800)
 TOLERANCE = 1e-5
 DATES = "date_normalisation --examples 1700 --epochs 4 --batch-size 32 --units 16 --embedding-dim 8 --dropout 0"
 DATES += " --clip-norm 0.1"
