@@ -1,12 +1,15 @@
 """Serve exported models over HTTP: `python -m keras_refs.serve saved_models`."""
 
+import contextlib
 import dataclasses
 import functools
 import importlib.util
+import math
 import os
+import ssl
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from annotated_types import Interval
@@ -15,6 +18,9 @@ from keras_refs import commands, trained
 from keras_refs.errors import UserError
 from keras_refs.serving.options import HALF_OF_CORES, ServerOptions
 from keras_refs.settings import Count
+
+IDLE_SECONDS = 10
+"""Time after which a connection is closed that has sent no whole headers, or of which nothing more is read."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,6 +37,12 @@ class Command(ServerOptions):
     """Maximum number of threads for one operation of a model; half of the cores by default."""
     playground: bool = True
     """Serve a page at / to try the models on, if its packages are installed."""
+    tls_cert: str | None = None
+    """File of the certificate, with its chain, to serve HTTPS."""
+    tls_key: str | None = None
+    """File of the certificate's private key."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lowest level of the log, lines of JSON on standard error; each request is a line of level info."""
 
 
 def main(arguments=None):
@@ -42,6 +54,7 @@ def _serve(arguments):
     command = _parse(arguments)
     is_default = command.root == Path(trained.SAVED_MODELS)
     root = trained.folder_of_models() if is_default else command.root
+    _require_certificate(command)
     if not root.is_dir():
         raise UserError(f"The folder of models must exist. Received: {root}")
     try:
@@ -54,17 +67,52 @@ def _serve(arguments):
     import tensorflow as tf
 
     from keras_refs import serving
+    from keras_refs.serving import logs
+    from keras_refs.serving.protocol import Protocol
 
     tf.config.threading.set_intra_op_parallelism_threads(command.operation_threads)
+    logs.configure(command.log_level)
     repository = serving.Repository(root, command)
     application = serving.application(repository)
     if command.playground and importlib.util.find_spec("gradio"):
         from keras_refs.serving.playground import mount
 
-        application = mount(application, repository, f"{command.host}:{command.port}")
-    # Both take time on every request, and nothing reads what they yield.
-    unused = {"access_log": False, "proxy_headers": False}
-    uvicorn.run(application, host=command.host, port=command.port, log_level="warning", **unused)
+        scheme = "https" if command.tls_cert else "http"
+        application = mount(application, repository, f"{scheme}://{command.host}:{command.port}")
+    _allow_connections()
+    uvicorn.run(
+        application,
+        host=command.host,
+        port=command.port,
+        http=Protocol,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(command.request_seconds),
+        ssl_certfile=command.tls_cert,
+        ssl_keyfile=command.tls_key,
+        log_config=None,
+        # Both take time on every request, and nothing reads what they yield.
+        access_log=False,
+        proxy_headers=False,
+    )
+
+
+def _require_certificate(command):
+    if (command.tls_cert is None) != (command.tls_key is None):
+        raise UserError("HTTPS needs both --tls-cert and --tls-key.")
+    if command.tls_cert:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(command.tls_cert, command.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise UserError(f"--tls-cert and --tls-key cannot be used: {error}") from error
+
+
+def _allow_connections():
+    """Let the process open as many connections as it may."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _parse(arguments):

@@ -13,6 +13,7 @@ from keras_refs import datasets, decoding, preprocessing, storage
 from keras_refs.datasets.transcriptions import BOUNDARY
 from keras_refs.errors import UserError
 from keras_refs.export.saved_model import SavedFunction, checked, specifications, write_saved_model
+from keras_refs.export.version import write_padded_outputs
 
 SYMBOLS = Path("assets.extra") / "symbols.json"
 """The `datasets.Symbols` of sources and targets, in a folder that servers leave alone."""
@@ -81,6 +82,7 @@ def write_transcriber(
     reading = source_symbols.symbols, source_symbols.lower_case, longest_source
     writing = target_symbols.symbols, target_symbols.separator
     preprocessing.write(folder, preprocessing.Symbols(*reading, *writing))
+    write_padded_outputs(folder, ["symbols", "attention"])
     return _described(source, target, longest_source, beam_width, length_penalty)
 
 

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from keras_refs.errors import UserError
 
 CARD = "model_card.json"
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
+PADDED = Path("assets.extra") / "padded_outputs.json"
 
 
 @contextlib.contextmanager
@@ -128,6 +129,23 @@ def read_warm_up(folder: str | os.PathLike) -> list[tuple[str, dict[str, Any]]]:
         (request.model_spec.signature_name, {key: tf.make_ndarray(value) for key, value in request.inputs.items()})
         for request in requests
     ]
+
+
+def write_padded_outputs(folder: str | os.PathLike, names: Iterable[str]) -> None:
+    """Write which outputs are padded at the end, with 0 or empty strings, to the length of the longest in a batch.
+
+    A server computes requests together and returns to each its own length; it does so with no other output whose length
+    a signature leaves open.
+    """
+    path = Path(folder) / PADDED
+    path.parent.mkdir(exist_ok=True)
+    storage.write_json(path, sorted(names))
+
+
+def read_padded_outputs(folder: str | os.PathLike) -> list[str]:
+    """Return the names of the outputs in a version folder that are padded at the end."""
+    path = Path(folder) / PADDED
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
 def write_model_card(folder: str | os.PathLike, card: Mapping[str, Any], scores: Mapping[str, str]) -> None:

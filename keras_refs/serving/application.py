@@ -1,9 +1,11 @@
 """The web application: TensorFlow Serving's REST API over a repository of models, within resource limits."""
 
 import asyncio
+import collections
 import concurrent.futures
 import contextlib
 import gc
+import logging
 import threading
 import time
 from typing import Annotated
@@ -12,22 +14,28 @@ import prometheus_client
 import tensorflow as tf
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
-from keras_refs.serving import rest
+from keras_refs.serving import limits, rest
+from keras_refs.serving.batches import too_late
+from keras_refs.serving.gate import Gate, error_response
+from keras_refs.serving.repository import Repository
 
+log = logging.getLogger(__name__)
+LARGE = 2**20
+"""Bytes of a body above which requests are read one after the other."""
+OUT_OF_MEMORY = "The server has no memory left for this request; try again, or with less."
 STATUS_OF_ERROR = {
-    tf.errors.InvalidArgumentError: 400,
-    tf.errors.OutOfRangeError: 400,
-    tf.errors.FailedPreconditionError: 400,
-    tf.errors.NotFoundError: 404,
-    tf.errors.ResourceExhaustedError: 429,
-    tf.errors.UnavailableError: 429,
-    tf.errors.DeadlineExceededError: 504,
+    tf.errors.InvalidArgumentError: (400, "{}"),
+    tf.errors.OutOfRangeError: (400, "{}"),
+    tf.errors.NotFoundError: (500, "The model lacks something: {}"),
+    tf.errors.ResourceExhaustedError: (503, OUT_OF_MEMORY),
+    tf.errors.DeadlineExceededError: (504, "{}"),
 }
 
 
-def application(repository):
+def application(repository: Repository) -> FastAPI:
     """Return the ASGI application that serves a repository's models, within the limits of its `ServerOptions`.
 
     Args:
@@ -37,16 +45,17 @@ def application(repository):
     response body or raises `RequestError`; `state.ready` is a `threading.Event`, set when the models are loaded.
     """
     server = _Server(repository)
-    app = FastAPI(
+    app = FastAPIOffline(
         title="keras_refs",
         description="Exported models, by TensorFlow Serving's REST API.",
         lifespan=lambda _: server.running(),
         exception_handlers={
-            rest.RequestError: lambda _, error: _error(str(error), error.status),
+            rest.RequestError: lambda _, error: error_response(error),
             HTTPException: lambda _, error: _error(error.detail, error.status_code, error.headers),
             Exception: lambda *_: _error("Internal error", 500),
         },
     )
+    app.add_middleware(Gate, options=repository.options, metrics=server.metrics)
     app.state.predict, app.state.ready = server.predict, server.ready
 
     @app.get("/health", tags=["server"])
@@ -100,10 +109,13 @@ _ERRORS = {
     code: {"description": text, "content": {"application/json": {"schema": {"type": "object"}}}}
     for code, text in (
         (400, "A request that does not fit the signature"),
+        (401, "No API key, where the server needs one"),
         (404, "No such model, version or signature"),
-        (413, "Too large a body"),
+        (408, "The body took too long to arrive"),
+        (413, "Too large a request"),
         (429, "Too many requests at the same time"),
-        (503, "The version is being loaded"),
+        (500, "The model or the server failed"),
+        (503, "The version is being loaded, or no memory is left"),
         (504, "The request took too long"),
     )
 }
@@ -127,7 +139,9 @@ async def _version(number: str):
 
 
 def _error(message, status, headers=None):
-    return Response(rest.to_json({"error": message}), status, headers, media_type="application/json")
+    response = error_response(rest.RequestError(message, status))
+    response.headers.update(headers or {})
+    return response
 
 
 class _Server:
@@ -138,7 +152,10 @@ class _Server:
         self.ready = threading.Event()
         self.metrics = prometheus_client.CollectorRegistry()
         self._options = repository.options
-        self._free = threading.Semaphore(self._options.concurrency)
+        self._threads = concurrent.futures.ThreadPoolExecutor(self._options.concurrency, "predict")
+        # Requests that are computed or wait, by model.
+        self._running = collections.Counter()
+        self._counting, self._reading = threading.Lock(), threading.Lock()
         self._requests = prometheus_client.Counter(
             "keras_refs_requests", "Requests for predictions", ("model", "status"), registry=self.metrics
         )
@@ -150,69 +167,95 @@ class _Server:
     async def running(self):
         """Load models and compute predictions, until the server stops."""
         stop = threading.Event()
-
-        def poll():
-            while not stop.is_set():
-                if self.repository.update():
-                    # Frees removed models, and exempts the hundreds of thousands of objects of loaded ones from the
-                    # garbage collection, whose scans would delay requests.
-                    gc.unfreeze()
-                    gc.collect()
-                    gc.freeze()
-                self.ready.set()
-                stop.wait(self._options.poll_seconds)
-
-        threading.Thread(target=poll, name="repository", daemon=True).start()
-        with concurrent.futures.ThreadPoolExecutor(self._options.concurrency, "predict") as self._threads:
+        threading.Thread(target=self._poll, args=(stop,), name="repository", daemon=True).start()
+        with self._threads:
             yield
         stop.set()
         gc.unfreeze()
 
+    def _poll(self, stop):
+        while not stop.is_set():
+            try:
+                # The first time it waits for the models, then only for what comes at once.
+                changed = self.repository.update(self._options.poll_seconds if self.ready.is_set() else None)
+                if changed or limits.memory_left(self._options) < 0:
+                    limits.free_memory()
+                self.ready.set()
+            except Exception:
+                log.exception("The folder of models cannot be scanned; what is loaded is served.")
+            stop.wait(self._options.poll_seconds)
+
     async def respond(self, request, name, number):
         """Return the response to a prediction request."""
+        with self._counted(name):
+            computing = asyncio.wrap_future(self._submit(await request.body(), name, number))
+            try:
+                body = await asyncio.wait_for(computing, self._options.request_seconds)
+            except TimeoutError as error:
+                raise too_late() from error
+        return Response(body, media_type="application/json")
+
+    def predict(self, body: bytes, name: str, number: int | None = None) -> bytes:
+        """Return the response body for a request body, within the same limits as over HTTP."""
+        with self._counted(name):
+            return self._submit(body, name, number).result()
+
+    @contextlib.contextmanager
+    def _counted(self, name):
         start = time.perf_counter()
         # Names of no model share one label: clients may send any number of them.
         label = name if name in self.repository.names else "unknown"
         try:
-            body = await self._compute(await self._body(request), name, number)
-        except rest.RequestError as error:
-            self._requests.labels(label, error.status).inc()
+            yield
+        except Exception as error:
+            self._requests.labels(label, getattr(error, "status", 500)).inc()
             raise
         self._requests.labels(label, 200).inc()
         self._seconds.labels(label).observe(time.perf_counter() - start)
-        return Response(body, media_type="application/json")
 
-    async def _body(self, request):
-        limit = round(self._options.body_megabytes * 2**20)
-        body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > limit:
-                raise rest.RequestError(f"The body must have at most {limit} bytes.", 413)
-        return body
+    def _submit(self, body, name, number):
+        """Have a request computed by a thread, or refuse it."""
+        if limits.memory_left(self._options) < 0:
+            raise rest.RequestError("The server has no memory left for a request; try again.", 503)
+        most = self._options.concurrency
+        with self._counting:
+            # One model must leave room for others.
+            is_shared = len(self.repository.names) > 1
+            if self._running.total() >= most or (is_shared and self._running[name] >= -(-most // 2)):
+                raise rest.RequestError(f"{self._running.total()} requests are being computed; try again.", 429)
+            self._running[name] += 1
+        deadline = time.monotonic() + self._options.request_seconds
+        computing = self._threads.submit(self._compute, body, name, number, deadline)
+        # It counts until it is done, also after its request has timed out.
+        computing.add_done_callback(lambda _: self._done(name))
+        return computing
 
-    async def _compute(self, body, name, number):
-        if not self._free.acquire(blocking=False):
-            raise rest.RequestError(f"{self._options.concurrency} requests are being computed; try again.", 429)
-        computing = self._threads.submit(self.predict, body, name, number)
-        # A computation counts until it is done, also after its request has timed out.
-        computing.add_done_callback(lambda _: self._free.release())
-        seconds = self._options.request_seconds
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(computing), seconds)
-        except TimeoutError as error:
-            raise rest.RequestError(f"The request took longer than {seconds:g} s.", 504) from error
+    def _done(self, name):
+        with self._counting:
+            self._running[name] -= 1
+            if not self._running[name]:
+                del self._running[name]
 
-    def predict(self, body, name, number=None):
-        """Return the response body for a request body."""
+    def _compute(self, body, name, number, deadline):
         _, servable = self.repository.find(name, number)
-        request = rest.read_body(body)
-        signature = servable.signature(request.get("signature_name") or "serving_default")
-        inputs = rest.read_inputs(request, signature.inputs)
+        # Parsed, a large body takes many times its size.
+        with self._reading if len(body) > LARGE else contextlib.nullcontext():
+            request = rest.read_body(body)
+            signature = servable.signature(request.get("signature_name") or "serving_default")
+            inputs = rest.read_inputs(request, signature.inputs)
+        limits.check_size(inputs, signature, self._options)
         try:
-            return rest.write_response(signature(inputs), by_rows="instances" in request)
+            outputs = signature(inputs, deadline)
         except tf.errors.OpError as error:
-            raise rest.RequestError(_reason(error), STATUS_OF_ERROR.get(type(error), 500)) from error
+            status, message = STATUS_OF_ERROR.get(type(error), (500, "{}"))
+            raise rest.RequestError(message.format(_reason(error)), status) from error
+        except MemoryError as error:
+            raise rest.RequestError(OUT_OF_MEMORY, 503) from error
+        if (size := max(array.size for array in outputs.values())) > self._options.elements:
+            raise rest.RequestError(
+                f"An output has {size:,} numbers; at most {self._options.elements:,} are allowed.", 413
+            )
+        return rest.write_response(outputs, by_rows="instances" in request)
 
 
 def _reason(error):

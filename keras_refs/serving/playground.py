@@ -10,24 +10,27 @@ import shlex
 
 import gradio as gr
 import numpy as np
+from fastapi import FastAPI
 from PIL import Image, ImageOps
 
 from keras_refs import evaluation, export
 from keras_refs.serving import figures, rest
+from keras_refs.serving.repository import Repository
 
 NUM_IMAGES = 24
 """Images that a generator is requested for."""
 
 
-def mount(app, repository, address):
+def mount(app: FastAPI, repository: Repository, address: str) -> FastAPI:
     """Mount the page at `/` of an application.
 
     Args:
         app: The FastAPI application; its own routes come first.
         repository: The `Repository` it serves.
-        address: Host and port in the command lines shown.
+        address: Scheme, host and port in the command lines shown.
     """
-    with gr.Blocks(title="keras_refs", analytics_enabled=False) as page:
+    # Uploaded files are deleted after an hour.
+    with gr.Blocks(title="keras_refs", analytics_enabled=False, delete_cache=(3600, 3600)) as page:
         gr.Markdown("# keras_refs\nTry the models that this server has loaded. `/docs` describes its API.")
         model = gr.Dropdown([], label="Model", elem_id="model")
         page.load(lambda: gr.Dropdown(repository.names, value=next(iter(repository.names), None)), outputs=model)
@@ -39,7 +42,10 @@ def mount(app, repository, address):
 
     # Gradio's own fonts are fetched from the Internet.
     theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["monospace"])
-    return gr.mount_gradio_app(app, page, path="/", theme=theme)
+    # Pillow refuses images of twice as many.
+    Image.MAX_IMAGE_PIXELS = repository.options.pixels // 2
+    most = round(repository.options.body_megabytes * 2**20)
+    return gr.mount_gradio_app(app, page, path="/", theme=theme, max_file_size=most)
 
 
 def _panel(name, repository, predict):
@@ -78,7 +84,7 @@ def _predict(predict, address, name, body):
         response = json.loads(predict(json.dumps(body).encode(), name))
     except rest.RequestError as error:
         raise gr.Error(str(error), print_exception=False) from error
-    return response, f"curl http://{address}/v1/models/{name}:predict -d {data}"
+    return response, f"curl {address}/v1/models/{name}:predict -d {data}"
 
 
 # Each returns the arguments of `gr.on`: events, a function, its inputs and, without the command line, its outputs.

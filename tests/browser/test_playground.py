@@ -60,7 +60,7 @@ def address(tmp_path_factory):
     repository = Repository(root)
 
     def build(address):
-        return playground.mount(application(repository), repository, address)
+        return playground.mount(application(repository), repository, f"http://{address}")
 
     with listening(build) as address:
         wait_until(lambda: repository.names == MODELS and status(f"{address}/health") == 200, 300)

@@ -124,7 +124,7 @@ class Slow(Repository):
     """A repository that finds its models only after an event."""
 
     def __init__(self, root):
-        super().__init__(root, ServerOptions(request_seconds=0.3, concurrency=2))
+        super().__init__(root, ServerOptions(request_seconds=0.3, concurrency=4))
         self.go = threading.Event()
 
     def find(self, name, number=None):
@@ -136,24 +136,27 @@ def test_too_many_requests_and_too_long_ones(root):
     repository = Slow(root)
     with TestClient(application(repository)) as client:
 
-        def predict():
-            return client.post("/v1/models/doubling:predict", json={"instances": [[1, 2]]})
+        def predict(name="doubling"):
+            return client.post(f"/v1/models/{name}:predict", json={"instances": [[1, 2]]})
 
         responses = [predict() for _ in range(3)]
-        # The first two are still being computed after their timeout.
-        assert [response.status_code for response in responses] == [504, 504, 429]
-        assert "longer than 0.3 s" in responses[0].json()["error"]
-        assert "2 requests are being computed" in responses[2].json()["error"]
+        others = [predict("texts"), predict("texts"), predict("texts")]
         repository.go.set()
+        # The first two are still being computed after their timeout, and leave room for other models.
+        assert [response.status_code for response in responses] == [504, 504, 429]
+        assert [response.status_code for response in others] == [504, 504, 429]
+        assert "took too long" in responses[0].json()["error"]
+        assert "4 requests are being computed" in others[2].json()["error"]
+        assert others[2].headers["retry-after"] == "1"
         wait_until(lambda: client.get("/health").status_code == 200)
         wait_until(lambda: predict().status_code == 200)
 
 
 def test_before_the_models_are_loaded(root):
     class Waiting(Repository):
-        def update(self):
+        def update(self, seconds=None):
             go.wait()
-            super().update()
+            return super().update(seconds)
 
     go = threading.Event()
     with TestClient(application(Waiting(root))) as client:

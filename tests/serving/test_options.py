@@ -20,7 +20,7 @@ def test_the_command_line_has_the_same_defaults_as_python(tmp_path):
         (["--models", "g2p,gan"], {"models": ("g2p", "gan")}),
         (["--models", "g2p"], {"models": ("g2p",)}),
         (["--models", ""], {}),
-        (["--batch-size", "1", "--batch-milliseconds", "5"], {"batch_size": 1, "batch_milliseconds": 5.0}),
+        (["--batch-size", "1", "--max-memory", "500"], {"batch_size": 1, "max_memory": 500.0}),
         (["--no-playground", "--port", "0"], {"playground": False, "port": 0}),
     ],
 )
@@ -57,7 +57,7 @@ def test_numbers_on_the_command_line_have_a_range(tmp_path, capsys, option, allo
     [
         ({"batch_size": 2.5}, "--batch-size must be an integer. Received: 2.5"),
         ({"models": "g2p"}, "--models must be a tuple. Received: g2p"),
-        ({"batch_milliseconds": -1.0}, "--batch-milliseconds must be at least 0. Received: -1.0"),
+        ({"max_memory": -1.0}, "--max-memory must be at least 0. Received: -1.0"),
     ],
 )
 def test_options_in_python_have_the_same_ranges(options, message):

@@ -9,23 +9,20 @@ from keras_refs import export
 from keras_refs.serving import RequestError, Servable, ServerOptions, servable
 from tests.serving import models
 
-HOUR = 3.6e6
-"""In milliseconds."""
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return models.write(tmp_path_factory.mktemp("models") / "1")
 
 
-def call_together(signatures, requests):
+def call_together(signatures, requests, name="numbers"):
     """Return the outputs of each signature for its request, or the exception that it raised."""
     results, start = [None] * len(requests), threading.Barrier(len(requests))
 
     def call(index):
         start.wait()
         try:
-            results[index] = signatures[index]({"numbers": requests[index]})
+            results[index] = signatures[index]({name: requests[index]})
         except tf.errors.OpError as error:
             results[index] = error
 
@@ -46,15 +43,6 @@ def test_single_requests(folder, batch_size):
         outputs = servable.signature()({"numbers": numbers})
         np.testing.assert_array_equal(outputs["products"], 2 * numbers)
         np.testing.assert_array_equal(outputs["sum"], numbers.sum(axis=1))
-
-
-def test_requests_at_the_same_time_share_a_batch(folder):
-    """A full batch does not wait for its timeout, which is an hour."""
-    options = ServerOptions(batch_size=8, batch_milliseconds=HOUR)
-    requests = [np.full((2, 2), number, "float32") for number in range(4)]
-    signature = Servable(folder, options).signature()
-    for request, outputs in zip(requests, call_together([signature] * 4, requests), strict=True):
-        np.testing.assert_array_equal(outputs["products"], 2 * request)
 
 
 def test_queued_requests_share_a_batch_without_a_timeout(tmp_path, monkeypatch):
@@ -81,7 +69,7 @@ def test_queued_requests_share_a_batch_without_a_timeout(tmp_path, monkeypatch):
 
 def test_every_signature_has_batches_of_its_own(folder, tmp_path):
     """Also those of two models with the same inputs and outputs."""
-    options = ServerOptions(batch_size=8, batch_milliseconds=50)
+    options = ServerOptions(batch_size=8)
     double, triple = Servable(folder, options), Servable(models.write(tmp_path / "1", factor=3.0), options)
     signatures = [double.signature(), triple.signature(), double.signature("one_output")] * 4
     requests = [np.full((1, 2), number, "float32") for number in range(12)]
@@ -91,23 +79,79 @@ def test_every_signature_has_batches_of_its_own(folder, tmp_path):
             np.testing.assert_array_equal(outputs["products"], factor * request)
 
 
-def test_an_invalid_request_does_not_fail_the_others_of_its_batch(folder):
-    options = ServerOptions(batch_size=4, batch_milliseconds=HOUR)
-    requests = [np.full((1, 2), value, "float32") for value in (1, np.nan, 3, 4)]
-    results = call_together([Servable(folder, options).signature()] * 4, requests)
-    assert isinstance(results.pop(1), tf.errors.InvalidArgumentError)
-    assert [outputs["products"][0, 0] for outputs in results] == [2, 6, 8]
+def record(calls, numbers, shape):
+    """Return numbers as they are, after their shape was added to the calls."""
+
+    def add(values):
+        calls.append(values.shape)
+        return values
+
+    return tf.ensure_shape(tf.numpy_function(add, [numbers], tf.float32), shape)
 
 
 def test_requests_of_different_lengths_share_no_batch(tmp_path):
+    calls = []
+
     def mean(series):
-        return {"mean": tf.reduce_mean(series, axis=1)}
+        return {"mean": tf.reduce_mean(record(calls, series, [None, None]), axis=1)}
 
     models.save(tmp_path, {"series": (tf.float32, (None,))}, serving_default=mean)
-    # A batch of one request would wait for an hour.
-    signature = Servable(tmp_path, ServerOptions(batch_milliseconds=HOUR)).signature()
-    for steps in (1, 5):
-        assert signature({"series": np.ones((1, steps), "float32")})["mean"] == [1]
+    signature = Servable(tmp_path).signature()
+    results = call_together([signature] * 8, [np.ones((1, 1 + steps), "float32") for steps in range(8)], "series")
+    assert [outputs["mean"] for outputs in results] == [1] * 8
+    assert sorted(calls) == [(1, 1 + steps) for steps in range(8)]
+
+
+def test_a_large_request_is_computed_in_pieces(tmp_path):
+    calls = []
+
+    def same(numbers):
+        return {"numbers": record(calls, numbers, [None, 2])}
+
+    models.save(tmp_path, {"numbers": (tf.float32, (2,))}, serving_default=same)
+    numbers = np.arange(20, dtype="float32").reshape(10, 2)
+    outputs = Servable(tmp_path, ServerOptions(batch_size=4)).signature()({"numbers": numbers})
+    np.testing.assert_array_equal(outputs["numbers"], numbers)
+    assert calls == [(4, 2), (4, 2), (2, 2)]
+
+
+def test_a_late_request_stops_between_pieces(tmp_path):
+    calls = []
+
+    def same(numbers):
+        return {"numbers": record(calls, numbers, [None, 2])}
+
+    models.save(tmp_path, {"numbers": (tf.float32, (2,))}, serving_default=same)
+    signature = Servable(tmp_path, ServerOptions(batch_size=1)).signature()
+    with pytest.raises(RequestError, match="too long"):
+        signature({"numbers": np.zeros((10**6, 2), "float32")}, time.monotonic() + 0.2)
+    assert len(calls) < 10**6 / servable.PIECE
+
+
+def write_spelling(folder, padded):
+    """Write a version that returns the code points of each word, padded to the longest word of a batch."""
+
+    def spell(words):
+        return {"characters": tf.strings.unicode_decode(words, "UTF-8").to_tensor(), "copies": words}
+
+    models.save(folder, {"words": (tf.string, ())}, serving_default=spell)
+    if padded:
+        export.write_padded_outputs(folder, ["characters"])
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_the_length_of_an_output_depends_on_the_request_alone(tmp_path, padded):
+    """Whatever words others send at the same time."""
+    write_spelling(tmp_path, padded)
+    signature = Servable(tmp_path, ServerOptions(batch_size=8)).signature()
+    words = [np.array(["x" * length], object) for length in range(1, 17)]
+    for _ in range(5):
+        results = call_together([signature] * 16, words, "words")
+        assert [outputs["characters"].shape for outputs in results] == [(1, length) for length in range(1, 17)]
+    # Of the pieces of one request the longest word counts.
+    outputs = signature({"words": np.concatenate(words)})
+    assert outputs["characters"].shape == (16, 16)
+    assert (outputs["characters"] == 120).sum(axis=1).tolist() == list(range(1, 17))
 
 
 def test_metadata_are_the_signatures(folder):
