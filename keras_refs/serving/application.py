@@ -16,10 +16,11 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from keras_refs.serving import limits, rest
 from keras_refs.serving.batches import too_late
-from keras_refs.serving.gate import Gate, error_response
+from keras_refs.serving.gate import DISCONNECTED, Gate, error_response, read_keys
 from keras_refs.serving.repository import Repository
 
 log = logging.getLogger(__name__)
@@ -41,10 +42,13 @@ def application(repository: Repository) -> FastAPI:
     Args:
         repository: A `Repository`, which the application updates as long as it runs.
 
+    Raises:
+        UserError: If the options name a file of keys that cannot be read.
+
     Its `state.predict` is a function of a request body, the name of a model and a version or `None`, which returns the
     response body or raises `RequestError`; `state.ready` is a `threading.Event`, set when the models are loaded.
     """
-    server = _Server(repository)
+    options, server = repository.options, _Server(repository)
     app = FastAPIOffline(
         title="keras_refs",
         description="Exported models, by TensorFlow Serving's REST API.",
@@ -55,7 +59,7 @@ def application(repository: Repository) -> FastAPI:
             Exception: lambda *_: _error("Internal error", 500),
         },
     )
-    app.add_middleware(Gate, options=repository.options, metrics=server.metrics)
+    app.add_middleware(Gate, options=options, keys=read_keys(options), metrics=server.metrics)
     app.state.predict, app.state.ready = server.predict, server.ready
 
     @app.get("/health", tags=["server"])
@@ -208,7 +212,8 @@ class _Server:
         try:
             yield
         except Exception as error:
-            self._requests.labels(label, getattr(error, "status", 500)).inc()
+            status = DISCONNECTED if isinstance(error, ClientDisconnect) else getattr(error, "status", 500)
+            self._requests.labels(label, status).inc()
             raise
         self._requests.labels(label, 200).inc()
         self._seconds.labels(label).observe(time.perf_counter() - start)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import prometheus_client
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 REQUEST_ID = contextvars.ContextVar("request_id", default="-")
 """Identifier of the request that is being served, which its client may choose, in the header X-Request-ID."""
 MEGABYTE = 2**20
+DISCONNECTED = 499
+"""Status, in log and metrics, of a request whose client left before it was complete; nginx's."""
 
 
 class Gate:
@@ -31,16 +34,20 @@ class Gate:
     Args:
         app: The application.
         options: `ServerOptions`.
+        keys: One of them must come with a request, unless there are none.
         metrics: The registry for the counter of responses.
-
-    Raises:
-        UserError: If the file of keys cannot be read or has none.
     """
 
-    def __init__(self, app: ASGIApp, options: ServerOptions, metrics: prometheus_client.CollectorRegistry):
+    def __init__(
+        self,
+        app: ASGIApp,
+        options: ServerOptions,
+        keys: list[bytes],
+        metrics: prometheus_client.CollectorRegistry,
+    ):
         self._app = app
         self._options = options
-        self._keys = _read_keys(options)
+        self._keys = keys
         self._held = 0
         self._responses = prometheus_client.Counter(
             "keras_refs_responses", "Responses to requests of any kind", ("status",), registry=metrics
@@ -67,16 +74,18 @@ class Gate:
         except RequestError:
             # The client has it already.
             pass
+        except ClientDisconnect:
+            exchange.status = DISCONNECTED
         except Exception:
             exchange.status = exchange.status or 500
-            log.exception("internal error")
+            log.exception("Internal error")
             raise
         finally:
             self._held -= exchange.held
             self._responses.labels(exchange.status).inc()
             fields = {"method": scope["method"], "path": scope["path"][:200], "status": exchange.status}
             fields |= {"seconds": round(time.perf_counter() - start, 4), "client": (scope.get("client") or "-")[0]}
-            log.log(logging.ERROR if exchange.status >= 500 else logging.INFO, "request", extra=fields)
+            log.info("%(method)s %(path)s %(status)d", fields, extra=fields)
 
     def hold(self, size: int) -> None:
         """Count bytes of a body that has arrived.
@@ -170,7 +179,12 @@ def error_response(error: RequestError) -> Response:
     return Response(body, error.status, headers.get(error.status), media_type="application/json")
 
 
-def _read_keys(options):
+def read_keys(options: ServerOptions) -> list[bytes]:
+    """Return the keys that the options have and name.
+
+    Raises:
+        UserError: If the file of keys cannot be read, or there are none in it.
+    """
     lines = [] if options.api_key is None else [options.api_key]
     if options.api_key_file is not None:
         try:

@@ -1,38 +1,32 @@
 """The server's log: a line of JSON for each event on standard error, through the standard library's `logging`."""
 
+import contextlib
 import logging
-import logging.config
-from typing import Literal
+import logging.handlers
+import queue
+
+from pythonjsonlogger.json import JsonFormatter
 
 from keras_refs.serving.gate import REQUEST_ID
 
-Level = Literal["debug", "info", "warning", "error"]
 
+class _Lines(logging.handlers.QueueHandler):
+    """Hands records to a thread: writing waits if nobody reads; then records are dropped, and no request waits."""
 
-class WithRequest(logging.Filter):
-    """Adds the identifier of the request that is being served."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Add it, and keep the record."""
+    def enqueue(self, record):
         record.request_id = REQUEST_ID.get()
-        return True
+        with contextlib.suppress(queue.Full):
+            super().enqueue(record)
 
 
-def configure(level: Level) -> None:
+def configure(level: str) -> None:
     """Write records of this level and above: at `info` one for each request, never with its body."""
-    formatter = {
-        "()": "pythonjsonlogger.json.JsonFormatter",
-        "format": "%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s",
-    }
-    handler = {"class": "logging.StreamHandler", "formatter": "json", "filters": ["request"]}
-    logger = {"handlers": ["stderr"], "propagate": False}
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": {"json": formatter},
-            "filters": {"request": {"()": WithRequest}},
-            "handlers": {"stderr": handler},
-            "loggers": {"keras_refs": {**logger, "level": level.upper()}, "uvicorn": {**logger, "level": "ERROR"}},
-        }
-    )
+    to_stderr = logging.StreamHandler()
+    to_stderr.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s %(request_id)s"))
+    lines = _Lines(queue.Queue(10_000))
+    logging.handlers.QueueListener(lines.queue, to_stderr).start()
+    logging.getLogger("keras_refs").setLevel(level.upper())
+    for name in ("keras_refs", "uvicorn"):
+        logging.getLogger(name).handlers = [lines]
+        logging.getLogger(name).propagate = False
+    logging.getLogger("uvicorn").setLevel("ERROR")

@@ -241,7 +241,7 @@ def test_configuration_file_is_valid_for_ray_and_the_application():
         ({"root": ".", "concurrency": 0}, "--concurrency must be at least 1. Received: 0"),
         ({"root": ".", "poll_seconds": 0.0009}, "--poll-seconds must be at least 0.001"),
         ({"root": ".", "request_seconds": float("inf")}, "--request-seconds must be finite and at least 0.001"),
-        ({"root": ".", "batch_milliseconds": float("nan")}, "--batch-milliseconds must be finite and at least 0"),
+        ({"root": ".", "max_memory": float("nan")}, "--max-memory must be finite and at least 0"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -195,3 +196,29 @@ def test_the_command_serves_switches_versions_and_stops(tmp_path):
     message = process.communicate(timeout=30)[1]
     assert process.returncode in (0, -signal.SIGTERM, 143), message
     assert "Traceback" not in message
+
+
+def test_a_scan_that_fails_ends_nothing(root, caplog):
+    class Failing(Repository):
+        def update(self, seconds=None):
+            failures.append("the folder is gone")
+            if len(failures) in (1, 3):
+                raise OSError(failures[-1])
+            return super().update(seconds)
+
+    failures = []
+    with TestClient(application(Failing(root, ServerOptions(poll_seconds=0.01)))) as client:
+        wait_until(lambda: client.get("/health").status_code == 200)
+        wait_until(lambda: len(failures) > 4)
+        assert client.post("/v1/models/doubling:predict", json={"instances": [[1, 2]]}).status_code == 200
+    assert sum("cannot be scanned" in record.message for record in caplog.records) == 2
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+def test_the_description_needs_no_network(client, page):
+    html = client.get(page).text
+    urls = re.findall(r'(?:src|href|url)\s*[=:]\s*["\']([^"\']+)', html)
+    assert len(urls) > 1
+    for url in urls:
+        assert url.startswith("/"), url
+        assert client.get(url).status_code == 200
