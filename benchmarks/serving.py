@@ -34,7 +34,7 @@ MODELS = Path(__file__).parents[1] / "saved_models"
 
 
 @contextlib.contextmanager
-def server(*options, root=MODELS):
+def server(*options, root=MODELS, program=("-m", "keras_refs.serve")):
     """Start a server of a folder; yield its port, the seconds until all models are loaded, and its process."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -42,8 +42,7 @@ def server(*options, root=MODELS):
     start = time.perf_counter()
     command = [
         sys.executable,
-        "-m",
-        "keras_refs.serve",
+        *program,
         root,
         "--no-playground",
         "--port",
