@@ -20,6 +20,8 @@ PAGES = {
     REPOSITORY / "README.md": ("models",),
     REPOSITORY / "README.zh-CN.md": ("models",),
     REPOSITORY / "docs" / "guides" / "fine_tuning.md": ("fine_tuning",),
+    REPOSITORY / "README.md": ("models", "chaos"),
+    REPOSITORY / "README.zh-CN.md": ("models", "chaos"),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
         *("commands", "lengths", "learning_curve", "forecasts", "little_data"),
         *("streaming", "workers", "throughput", "decoding", "serving"),
@@ -269,6 +271,31 @@ def serving_table():
     return "\n".join(lines)
 
 
+def chaos_table():
+    """Return the figures of `benchmarks/chaos.py`."""
+    found = _measured("chaos")
+    quiet, loud = (found["milliseconds"][name] for name in ("quiet", "loud"))
+    lines = [
+        f"| {found['minutes']:g} minutes of chaos | requests | wrong answers | another status than due |",
+        "|---|---|---|---|",
+        f"| good | {found['good']:,} | {found['wrong']} | {found['failed']} |",
+        f"| bad, huge and large | {found['others']:,} | | {found['unexpected']} |",
+        "",
+        f"Responses with status 5xx: {found['status_5xx']}.",
+        "",
+        "| good requests, milliseconds | median | p99 |",
+        "|---|---|---|",
+        f"| quiet | {quiet['median']} | {quiet['p99']} |",
+        f"| chaos | {loud['median']} | {loud['p99']} |",
+        "",
+        f"Memory: {found['megabytes_after_first_minute']:,.0f} MB in the first minute, at most "
+        f"{found['megabytes_at_most']:,.0f} MB, {found['megabytes_at_end']:,.0f} MB at the end; "
+        f"{found['versions_changed']} versions came and went. {_where(found)}, with a load average from "
+        f"{found['load_average'][0]} to {found['load_average'][1]}: other work shared the cores.",
+    ]
+    return "\n".join(lines)
+
+
 TABLES = {
     "models": models_table,
     "commands": commands_list,
@@ -282,6 +309,7 @@ TABLES = {
     "throughput": throughput_table,
     "decoding": decoding_table,
     "serving": serving_table,
+    "chaos": chaos_table,
 }
 
 

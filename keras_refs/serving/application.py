@@ -109,8 +109,10 @@ def _add_model_routes(app, server, path, version, suffix):
         return {"model_version_status": server.repository.status(name, number)}
 
 
+_ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+_OUTPUTS = {"type": "object", "oneOf": [{"required": ["predictions"]}, {"required": ["outputs"]}]}
 _ERRORS = {
-    code: {"description": text, "content": {"application/json": {"schema": {"type": "object"}}}}
+    code: {"description": text, "content": {"application/json": {"schema": _ERROR}}}
     for code, text in (
         (400, "A request that does not fit the signature"),
         (401, "No API key, where the server needs one"),
@@ -128,7 +130,10 @@ _BODY = {
     "properties": {"signature_name": {"type": "string"}, "instances": {"type": "array", "items": {}}, "inputs": {}},
     "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
 }
-_PREDICT = {"requestBody": {"required": True, "content": {"application/json": {"schema": _BODY}}}}
+_PREDICT = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _BODY}}},
+    "responses": {"200": {"content": {"application/json": {"schema": _OUTPUTS}}}},
+}
 
 
 # Not in threads, as FastAPI calls what is not asynchronous.

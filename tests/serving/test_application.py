@@ -1,6 +1,8 @@
 import json
 import re
+import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -166,28 +168,45 @@ def test_before_the_models_are_loaded(root):
         go.set()
 
 
+def certificate(folder):
+    """Write a certificate for this machine, signed by itself, and return the arguments that name it and its key."""
+    files = [str(folder / name) for name in ("certificate.pem", "key.pem")]
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*command, *names, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return ["--tls-cert", files[0], "--tls-key", files[1]]
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
 def test_the_command_serves_switches_versions_and_stops(tmp_path):
-    """A new version takes over while clients send requests, and SIGTERM ends the process after those it accepted."""
+    """By HTTPS, with a key: a new version takes over while clients send requests, and SIGTERM ends the process."""
     root, port = tmp_path / "models", free_port()
     models.write(root / "doubling" / "1")
     command = [sys.executable, "-m", "keras_refs.serve", str(root), "--port", str(port), "--poll-seconds", "0.1"]
+    (tmp_path / "keys").write_text("a key\n")
+    command += ["--log-level", "warning", "--api-key-file", str(tmp_path / "keys"), *certificate(tmp_path)]
+    tls = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
     process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True)
-    address = f"http://127.0.0.1:{port}"
+    address = f"https://127.0.0.1:{port}"
 
-    def predict():
+    def predict(key="a key"):
         body = json.dumps({"instances": [[1, 2]]}).encode()
-        with urllib.request.urlopen(f"{address}/v1/models/doubling:predict", body) as response:
+        headers = {"Authorization": f"Bearer {key}"}
+        request = urllib.request.Request(f"{address}/v1/models/doubling:predict", body, headers)
+        with urllib.request.urlopen(request, context=tls) as response:
             return json.load(response)["predictions"][0]["products"][0]
 
     def healthy():
         assert process.poll() is None
         try:
-            return urllib.request.urlopen(f"{address}/health").status == 200
+            return urllib.request.urlopen(f"{address}/health", context=tls).status == 200
         except urllib.error.URLError:
             return False
 
     wait_until(healthy)
     assert predict() == 2
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        predict("another key")
     models.write(tmp_path / "new", factor=7.0).rename(root / "doubling" / "2")
     products = []
     wait_until(lambda: products.append(predict()) or products[-1] == 7)

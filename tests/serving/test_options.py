@@ -37,6 +37,20 @@ def test_mistakes_on_the_command_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tls-cert", "a"], "HTTPS needs both --tls-cert and --tls-key"),
+        (["--tls-key", "a"], "HTTPS needs both --tls-cert and --tls-key"),
+        (["--tls-cert", "nowhere", "--tls-key", "nowhere"], "cannot be used: [Errno 2] No such file or directory"),
+        (["--tls-cert", __file__, "--tls-key", __file__], "--tls-cert and --tls-key cannot be used"),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_an_error(tmp_path, capsys, options, message):
+    assert serve.main([str(tmp_path), *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("option", "allowed"),
     [
         (("--port", "99999"), "at least 0 and at most 65535"),
