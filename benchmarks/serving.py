@@ -2,29 +2,27 @@
 
     python benchmarks/serving.py
 
-Server and clients run on this machine. Each request has one example; connections are kept open. For g2p and
-conv_classifier, 32 clients load servers with and without batching in turns, so that a change in the machine's speed
-affects both. Then the median time of one client is compared with that of calling the signature in process, in turns
-again. There, TensorFlow has as many intra-op threads as in the servers (`--operation-threads`; by default half of the
-cores, as for the command), so that the difference is the cost of HTTP, and not that of fewer threads.
+Server and clients run on this machine; the clients are those of wrk, a package of Debian. Each request has one example;
+connections are kept open. For g2p and conv_classifier, 32 clients load servers with and without batching in turns, so
+that a change in the machine's speed affects both. Then the median time of one client is compared with that of calling
+the signature in process, in turns again. There, TensorFlow has as many intra-op threads as in the servers
+(`--operation-threads`; by default half of the cores, as for the command), so that the difference is the cost of HTTP, and
+not that of fewer threads.
 """
 
 import argparse
-import asyncio
 import contextlib
 import http.client
-import itertools
 import json
-import re
 import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
-import uvloop
 from hardware import hardware
 
 from keras_refs import commands, datasets, storage
@@ -75,66 +73,33 @@ def status(port):
         connection.close()
 
 
-class Client(asyncio.Protocol):
-    """Sends one request after another until an end, and keeps the seconds of each.
-
-    It parses no more of HTTP than it needs, so that little of the time is its own.
-    """
-
-    def __init__(self, requests, end):
-        self._requests = itertools.cycle(requests)
-        self._end = end
-        self.times = []
-        self.done = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport):
-        """Send the first request."""
-        self._transport = transport
-        self._send()
-
-    def _send(self):
-        self._received, self._start = b"", time.perf_counter()
-        self._transport.write(next(self._requests))
-
-    def data_received(self, data):
-        """Send the next request when the response is complete."""
-        self._received += data
-        head, _, content = self._received.partition(b"\r\n\r\n")
-        length = re.search(rb"content-length: *(\d+)", head, re.I)
-        if not length or len(content) < int(length[1]):
-            return
-        if not head.startswith(b"HTTP/1.1 200"):
-            self.done.set_exception(RuntimeError(f"{head!r} {content[:200]!r}"))
-            self._transport.close()
-            return
-        now = time.perf_counter()
-        self.times.append(now - self._start)
-        if now < self._end:
-            self._send()
-        else:
-            self._transport.close()
-
-    def connection_lost(self, _):
-        """Finish."""
-        if not self.done.done():
-            self.done.set_result(None)
+WRK = """
+local bodies, number = {%s}, 0
+request = function()
+  number = number + 1
+  return wrk.format("POST", nil, {["Content-Type"] = "application/json"}, bodies[number %% #bodies + 1])
+end
+done = function(summary, latency)
+  local errors = summary.errors
+  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
+  io.write(string.format("\\n%%d %%d %%f", summary.requests, failed, latency:percentile(50) / 1e6))
+end
+"""
+"""A script of wrk: the bodies in turns; at the end requests, failures and the median time in seconds."""
 
 
-async def _load(port, requests, clients, seconds):
-    end, connected = time.perf_counter() + seconds, []
-    for number in range(clients):
-        own = requests[number:] + requests[:number]
-        connection = asyncio.get_running_loop().create_connection(lambda own=own: Client(own, end), "127.0.0.1", port)
-        connected.append((await connection)[1])
-    await asyncio.gather(*(client.done for client in connected))
-    return [seconds for client in connected for seconds in client.times]
-
-
-def request_seconds(port, name, bodies, clients, seconds):
-    """Return the seconds of every request that so many clients send, each one after the other."""
-    head = f"POST /v1/models/{name}:predict HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-    requests = [f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode() for body in bodies]
-    return uvloop.run(_load(port, requests, clients, seconds))
+def load(port, name, bodies, clients, seconds):
+    """Return requests per second and the median seconds of a request of so many clients, each one after the other."""
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(WRK % ", ".join(f"[==[{body}]==]" for body in bodies))
+        script.flush()
+        url = f"http://127.0.0.1:{port}/v1/models/{name}:predict"
+        command = ["wrk", "-t", 1, "-c", clients, "-d", f"{seconds:.0f}s", "--timeout", "60s", "-s", script.name, url]
+        finished = subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True)
+    requests, failed, median = map(float, finished.stdout.split()[-3:])
+    if failed:
+        raise RuntimeError(finished.stdout)
+    return requests / seconds, median
 
 
 def in_process(name, inputs):
@@ -167,14 +132,13 @@ def measure(name, examples, clients, rounds, seconds, threads):
         rates = {alone: [], batched: []}
         for _ in range(rounds + 1):
             for port, measured in rates.items():
-                times = request_seconds(port, name, bodies, clients, seconds)
-                measured.append(len(times) / seconds)
+                measured.append(load(port, name, bodies, clients, seconds)[0])
         # In turns, too.
         call = in_process(name, examples)
         single = {"alone": [], "batched": [], "in_process": []}
         for _ in range(rounds + 1):
-            single["alone"].append(statistics.median(request_seconds(alone, name, bodies, 1, 2)))
-            single["batched"].append(statistics.median(request_seconds(batched, name, bodies, 1, 2)))
+            single["alone"].append(load(alone, name, bodies, 1, 2)[1])
+            single["batched"].append(load(batched, name, bodies, 1, 2)[1])
             single["in_process"].append(statistics.median(call(200)))
     return {
         "requests_per_second": {

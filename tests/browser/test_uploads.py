@@ -9,8 +9,8 @@ from tests.serving import models
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    models.write(tmp_path_factory.mktemp("models") / "doubling" / "1")
-    root = next(iter(tmp_path_factory.getbasetemp().glob("models*")))
+    root = tmp_path_factory.mktemp("models")
+    models.write(root / "doubling" / "1")
     repository = Repository(root, ServerOptions(body_megabytes=0.1, api_key="key"))
     headers = {"Authorization": "Bearer key"}
     app = playground.mount(application(repository), repository, "http://127.0.0.1:8501")
