@@ -233,10 +233,17 @@ def main():
         storage.write_json(arguments.output, result)
 
 
+def answer(port, path, body):
+    """Return the answer to a request, when its model is loaded: the first listing of its folder may have failed."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+        while (response := status_of(connection, path, body))[0] != 200:
+            time.sleep(0.5)
+        return json.loads(response[1])
+
+
 def measure(port, process, root, good, wrong, seconds):
     """Return the figures of a quiet run and of the other."""
-    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
-        answers = [json.loads(status_of(connection, *request)[1]) for request in good]
+    answers = [answer(port, *request) for request in good]
 
     def as_before(index, status, body):
         if status != 200:

@@ -6,8 +6,8 @@ Server and clients run on this machine; the clients are those of wrk, a package 
 connections are kept open. For g2p and conv_classifier, 32 clients load servers with and without batching in turns, so
 that a change in the machine's speed affects both. Then the median time of one client is compared with that of calling
 the signature in process, in turns again. There, TensorFlow has as many intra-op threads as in the servers
-(`--operation-threads`; by default half of the cores, as for the command), so that the difference is the cost of HTTP, and
-not that of fewer threads.
+(`--operation-threads`; by default half of the cores, as for the command), so that the difference is the cost of HTTP,
+and not that of fewer threads.
 """
 
 import argparse
