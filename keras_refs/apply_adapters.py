@@ -31,6 +31,7 @@ def _prepare(
 
 
 def _apply(adapters, weights, export_dir):
+    commands.require_training_packages()
     commands.import_tensorflow_quietly()
     print(f"Exported to {bert_classifier.apply_adapters(adapters, weights, export_dir)}")
 

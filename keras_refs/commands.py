@@ -1,5 +1,6 @@
 """What the commands share: which recipe a model is of, and how they end."""
 
+import importlib.util
 import os
 import signal
 import sys
@@ -88,6 +89,16 @@ def require_known_data(config):
             raise UserError(f"--data must be an existing file or folder. Received: {values['data']}")
     elif "dataset" in values:
         catalogue.data_dir_of(values["dataset"], values["data_dir"])
+
+
+def require_training_packages():
+    """Check that the packages are installed which training, scoring and explaining need, and the builders do not.
+
+    Raises:
+        UserError: If they are not.
+    """
+    if not all(map(importlib.util.find_spec, ("tensorflow", "tensorflow_datasets"))):
+        raise UserError("This command needs more packages: pip install 'keras_refs[train]'")
 
 
 def run(command, arguments):

@@ -37,6 +37,7 @@ def _prepare(
 def _evaluate(model, dataset, data_dir, data, output):
     from keras_refs import storage
 
+    commands.require_training_packages()
     folder, card = commands.read_export(model)
     if output is not None and output.exists():
         raise UserError(f"--output {output} exists; name a file that does not.")

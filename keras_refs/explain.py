@@ -38,6 +38,7 @@ def _prepare(
 def _explain(model, words, data_dir, data, output):
     from keras_refs import export, storage
 
+    commands.require_training_packages()
     folder, card = commands.read_export(model)
     recipe, config = commands.recipe_of(card, data_dir=data_dir, data=data, needs_data=not words)
     texts = {"texts": words} if "texts" in inspect.signature(recipe.explain).parameters else {}

@@ -42,6 +42,7 @@ def _prepare(
 
 
 def _run(weights, export_dir, precision, search):
+    commands.require_training_packages()
     lines = _read_lines(search) if search else []
     folder = _newest(export_dir / sentence_embeddings.NAME) if search else None
     if folder is None:

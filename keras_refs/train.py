@@ -49,6 +49,7 @@ def main(arguments=None):
 
 def _train(name, options):
     recipe = recipes.load(name)
+    commands.require_training_packages()
     config, folders = _parse(recipe, name, options)
     _require_one_source(options)
     commands.require_known_data(config)

@@ -13,7 +13,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "calibration": ["interval_margins", "reliable_weight"],
         "classification": [
             "classification_metrics",
-            "format_classification_metrics",
             "save_confident_mistakes",
             "save_confusion_matrix",
             "save_roc_curve",
@@ -32,12 +31,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "image_grids": ["image_grid", "save_animation", "save_image"],
         "references": ["fit_ngram_classifier", "ridge_predictions"],
         "regression": [
-            "format_regression_metrics",
             "regression_metrics",
             "save_error_by_step",
             "save_forecasts",
             "save_predictions",
         ],
+        "score_tables": ["format_classification_metrics", "format_regression_metrics"],
         "transcription": [
             "SequenceAccuracy",
             "confusions",

@@ -39,17 +39,6 @@ def classification_metrics(labels, probabilities, class_names):
     }
 
 
-def format_classification_metrics(scores):
-    """Return the result of `classification_metrics` as a table to print."""
-    width = max(len(name) for name in [*scores["per_class"], "class"])
-    lines = [f"{'class':<{width}}  precision  recall      f1  examples"]
-    lines += [
-        f"{name:<{width}}  {row['precision']:9.4f}  {row['recall']:6.4f}  {row['f1']:6.4f}  {row['examples']:8d}"
-        for name, row in scores["per_class"].items()
-    ]
-    return "\n".join([*lines, f"accuracy {scores['accuracy']:.4f}, loss {scores['loss']:.4f}"])
-
-
 def save_confusion_matrix(confusion, class_names, path):
     """Draw a confusion matrix, each row coloured by its fractions of the true class.
 

@@ -1,6 +1,7 @@
 """Version folders for TensorFlow Serving, `<model>/<integer>/`, and in them model card and warm-up requests."""
 
 import contextlib
+import importlib.metadata
 import json
 import os
 import platform
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from keras_refs import storage
-from keras_refs.errors import UserError
+from keras_refs.errors import UserError, first_line
 
 CARD = "model_card.json"
+CARD_FORMAT = 1
+"""Number of the card's format, which grows when an older version of the package would misread a card."""
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 PADDED = Path("assets.extra") / "padded_outputs.json"
 
@@ -160,15 +163,38 @@ def write_model_card(folder: str | os.PathLike, card: Mapping[str, Any], scores:
         scores: The scores as text by heading; the last line of each is the one that counts.
     """
     folder = Path(folder)
-    storage.write_json(folder / CARD, card)
+    write_card_json(folder, card)
     figures = sorted(path.name for path in (folder / "figures").glob("*.png"))
     (folder / "model_card.md").write_text(_markdown(card, scores, figures), encoding="utf-8")
 
 
+def write_card_json(folder: str | os.PathLike, card: Mapping[str, Any]) -> None:
+    """Write the card as JSON alone, with `card_format` and, as `written_by`, the version of the package."""
+    facts = {"card_format": CARD_FORMAT, "written_by": importlib.metadata.version("keras_refs")}
+    storage.write_json(Path(folder) / CARD, {**facts, **card})
+
+
 def read_model_card(folder: str | os.PathLike) -> dict[str, Any]:
-    """Return the card of a version folder as a dictionary, empty if it has none."""
+    """Return the card of a version folder as a dictionary, empty if it has none.
+
+    Raises:
+        UserError: If it is no JSON object, or has a newer format than this version of the package knows.
+    """
     path = Path(folder) / CARD
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        # Those of before version 1.0.0 have no number.
+        card_format = card.get("card_format", 1)
+    except (AttributeError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {first_line(error)}") from error
+    if card_format > CARD_FORMAT:
+        raise UserError(
+            f"{path} has the format {card_format}, this version of keras_refs knows those up to {CARD_FORMAT}: "
+            f"pip install 'keras_refs>={card['written_by']}'"
+        )
+    return card
 
 
 def _markdown(card, scores, figures):

@@ -132,7 +132,7 @@ def _write_card(folder, network, weights, precision, signatures):
         "limits": LIMITS,
         "ran_on": run.environment(),
     }
-    storage.write_json(folder / version.CARD, card)
+    version.write_card_json(folder, card)
     facts = {**card["settings"], "parameters": f"{card['parameters']:,}", "date": card["date"]}
     rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
     text = (

@@ -1,3 +1,4 @@
+import importlib.metadata
 import subprocess
 import sys
 
@@ -74,6 +75,47 @@ def test_newest_version(tmp_path):
 def test_no_saved_model(tmp_path, path):
     with pytest.raises(UserError, match="is no SavedModel: expected saved_model.pb in it, or in a version folder"):
         export.newest_version(tmp_path / path)
+
+
+CARD = {
+    "name": "a_model",
+    "summary": "Does something.",
+    "date": "2030-01-01",
+    "parameters": 3,
+    "settings": {"seed": 0},
+    "ran_on": {"device": "a processor", "versions": {"keras_refs": "1.0.0"}},
+    "seconds": 2.0,
+    "epochs": 2,
+    "best_epoch": 1,
+    "dataset": {"name": "data", "homepage": "", "citation": "", "examples": {"train": 1, "validation": 1, "test": 1}},
+    "signatures": "",
+    "limits": "",
+}
+
+
+def test_a_card_says_its_format_and_the_version_that_wrote_it(tmp_path):
+    export.write_model_card(tmp_path, CARD, {"Scores": "accuracy 1"})
+    installed = importlib.metadata.version("keras_refs")
+    assert export.read_model_card(tmp_path) == {"card_format": 1, "written_by": installed, **CARD}
+
+
+def test_a_card_of_before_formats_had_numbers_is_read(tmp_path):
+    (tmp_path / "model_card.json").write_text('{"name": "old"}')
+    assert export.read_model_card(tmp_path) == {"name": "old"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"card_format": 2, "written_by": "3.1.0"}', r"has the format 2, .* up to 1: pip install 'keras_refs>=3.1.0'"),
+        ('{"name": ', "model_card.json is damaged: "),
+        ("[]", "model_card.json is damaged: "),
+    ],
+)
+def test_cards_that_cannot_be_read(tmp_path, text, message):
+    (tmp_path / "model_card.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        export.read_model_card(tmp_path)
 
 
 def test_requests_come_back_as_they_were_written(tmp_path):

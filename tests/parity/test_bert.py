@@ -1,7 +1,3 @@
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -83,39 +79,3 @@ def test_classifier(tmp_path):
         tokens,
         (model.get_layer("segment_embedding").embeddings.value, twin.bert.embeddings.token_type_embeddings.weight),
     )
-
-
-STEP = """
-import numpy as np
-from keras_refs import bert_classifier
-sizes = {"hidden_dim": 8, "blocks": 1, "num_heads": 2, "feed_forward_dim": 16}
-model = bert_classifier(vocabulary_size=20, max_steps=12, **sizes)
-tokens = np.random.default_rng(0).integers(1, 20, (4, 6))
-inputs = {"tokens": tokens, "segments": np.zeros_like(tokens)}
-model.compile("adam", "sparse_categorical_crossentropy")
-before = model.get_weights()
-assert np.isfinite(model.train_on_batch(inputs, np.array([0, 1, 1, 0])))
-assert all((old != new).any() for old, new in zip(before, model.get_weights()))
-"""
-
-
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_builds_and_trains_on_other_backends(backend):
-    subprocess.run([sys.executable, "-c", STEP], env={**os.environ, "KERAS_BACKEND": backend}, check=True)
-
-
-def test_other_backends_have_the_same_outputs(tmp_path):
-    """A model that TensorFlow saved, in PyTorch, with Keras alone."""
-    model, (tokens, segments) = bert_encoder(**SIZES), draw_inputs()
-    model.save(tmp_path / "model.keras")
-    np.savez(tmp_path / "inputs.npz", tokens=tokens, segments=segments)
-    program = (
-        "import sys; sys.modules['keras_refs'] = None\n"
-        "import keras, numpy as np\n"
-        "model, inputs = keras.saving.load_model('model.keras'), dict(np.load('inputs.npz'))\n"
-        "np.save('pooled.npy', model.predict(inputs, verbose=0)['pooled'])"
-    )
-    environment = {**os.environ, "KERAS_BACKEND": "torch"}
-    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
-    expected = model({"tokens": tokens, "segments": segments})["pooled"]
-    np.testing.assert_allclose(np.load(tmp_path / "pooled.npy"), expected, atol=1e-6)
