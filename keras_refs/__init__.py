@@ -12,7 +12,7 @@
 
 import os
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import lazy_loader
 
@@ -20,7 +20,11 @@ from keras_refs import models
 from keras_refs.trained import TrainedModel, find, labels, list_trained_models, load_preprocessor, model_card
 
 if TYPE_CHECKING:
+    # What loads lazily, for type checkers.
     import keras
+
+    from keras_refs import datasets, decoding, evaluation, export, preprocessing, pretrained, recipes, trained, training
+    from keras_refs.models import *
 
 # Attributes load on first use: `import keras_refs` must not cost the seconds that TensorFlow takes.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -41,7 +45,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
 __all__ += ["build", "labels", "list_models", "load_model", "load_preprocessor", "model_card", "models"]
 
 
-def list_models(trained: bool = False) -> list[str] | list[TrainedModel]:
+@overload
+def list_models(trained: Literal[False] = False) -> list[str]: ...
+
+
+@overload
+def list_models(trained: Literal[True]) -> list[TrainedModel]: ...
+
+
+def list_models(trained: bool = False) -> list[Any]:
     """Return the names of all model builders, sorted; or, `trained`, a `trained.TrainedModel` for each trained model.
 
     Those that come with the package, and those in `saved_models` of the working directory, which come first where both

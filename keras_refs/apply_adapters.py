@@ -1,6 +1,7 @@
 """Export a fine-tuned BERT from its adapters: `python -m keras_refs.apply_adapters adapters/bert_classifier`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
@@ -9,7 +10,7 @@ from keras_refs import commands, pretrained
 from keras_refs.recipes import bert_classifier
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, check and export; return the exit code."""
     command = tyro.cli(_prepare, prog="python -m keras_refs.apply_adapters", description=__doc__, args=arguments)
     return commands.run(_apply, command)

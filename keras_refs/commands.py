@@ -4,7 +4,9 @@ import importlib.util
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from keras_refs import recipes, settings, trained
 from keras_refs.datasets import catalogue
@@ -12,7 +14,7 @@ from keras_refs.errors import TrainingDivergedError, UserError
 from keras_refs.training import interruption
 
 
-def read_export(model):
+def read_export(model: str | Path) -> tuple[Path, dict[str, Any]]:
     """Return the folder of an exported model, a path or a name as `trained.find` takes it, and its model card.
 
     Raises:
@@ -27,7 +29,13 @@ def read_export(model):
     return folder, card
 
 
-def recipe_of(card, dataset=None, data_dir=None, data=None, needs_data=True):
+def recipe_of(
+    card: dict[str, Any],
+    dataset: str | None = None,
+    data_dir: str | Path | None = None,
+    data: str | Path | None = None,
+    needs_data: bool = True,
+) -> tuple[Any, Any]:
     """Return the recipe that trained a model, and its `Config` with the settings on the card and, if named, other data.
 
     Raises:
@@ -67,7 +75,7 @@ def _with_data(values, dataset, data_dir, data):
     return values | {"data_dir": data_dir} | ({"dataset": dataset} if dataset else {})
 
 
-def note_on_file(card, data):
+def note_on_file(card: dict[str, Any], data: str | Path | None) -> str:
     """Return a sentence if a file is not the one that a model was trained on; empty if it is, or there was none."""
     from keras_refs.datasets import files
 
@@ -77,7 +85,7 @@ def note_on_file(card, data):
     return f"{data} is not the {trained_on['name']} that the model was trained on: it has another content."
 
 
-def require_known_data(config):
+def require_known_data(config: Any) -> None:
     """Check, before TensorFlow is imported, that there are the data that a recipe's settings name.
 
     Raises:
@@ -91,7 +99,7 @@ def require_known_data(config):
         catalogue.data_dir_of(values["dataset"], values["data_dir"])
 
 
-def require_training_packages():
+def require_training_packages() -> None:
     """Check that the packages are installed which training, scoring and explaining need, and the builders do not.
 
     Raises:
@@ -101,7 +109,7 @@ def require_training_packages():
         raise UserError("This command needs more packages: pip install 'keras_refs[train]'")
 
 
-def run(command, arguments):
+def run(command: Callable[..., Any], arguments: Sequence[Any]) -> int:
     """Call a command's function and return the process's exit code, with a sentence in place of a traceback.
 
     Args:
@@ -153,7 +161,7 @@ def _fail(code, message):
     return code
 
 
-def import_tensorflow_quietly():
+def import_tensorflow_quietly() -> None:
     """Import TensorFlow and keep its start-up messages off the terminal.
 
     They bypass Python and TensorFlow's log level. Set `TF_CPP_MIN_LOG_LEVEL` to see why a GPU is not used, for example.

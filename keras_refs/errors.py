@@ -9,7 +9,7 @@ class WorkerDoneError(Exception):
     """Training on several machines ended, and this process is not the one that exports and scores the model."""
 
 
-def first_line(error):
+def first_line(error: BaseException) -> str:
     """Return the first line of what an exception says, or its type if it says nothing."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 

@@ -1,6 +1,7 @@
 """Score an exported model: `python -m keras_refs.evaluate saved_models/conv_classifier`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
@@ -9,7 +10,7 @@ from keras_refs import commands
 from keras_refs.errors import UserError
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, check and score; return the exit code."""
     command = tyro.cli(_prepare, prog="python -m keras_refs.evaluate", description=__doc__, args=arguments)
     return commands.run(_evaluate, command)

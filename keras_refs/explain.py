@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
@@ -10,7 +11,7 @@ from keras_refs import commands
 from keras_refs.errors import UserError
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, check and draw; return the exit code."""
     command = tyro.cli(_prepare, prog="python -m keras_refs.explain", description=__doc__, args=arguments)
     return commands.run(_explain, command)

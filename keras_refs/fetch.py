@@ -1,6 +1,7 @@
 """Fetch the weights of all-MiniLM-L6-v2, 91 MB: `python -m keras_refs.fetch`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
@@ -8,7 +9,7 @@ import tyro
 from keras_refs import commands, pretrained
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, check and fetch; return the exit code."""
     command = tyro.cli(_prepare, prog="python -m keras_refs.fetch", description=__doc__, args=arguments)
     return commands.run(_fetch, command)

@@ -1,6 +1,7 @@
 """Export a BERT as a model from texts to vectors, or search by it: `python -m keras_refs.sentence_embeddings`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,7 +15,7 @@ SHOWN = 5
 """Lines that are printed for each query."""
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, check, export and search; return the exit code."""
     program = "python -m keras_refs.sentence_embeddings"
     command = tyro.cli(_prepare, prog=program, description=__doc__, args=arguments)

@@ -8,6 +8,7 @@ import math
 import os
 import ssl
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -45,7 +46,7 @@ class Command(ServerOptions):
     """Lowest level of the log, lines of JSON on standard error; each request is a line of level info."""
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, check and serve; return the exit code."""
     return commands.run(_serve, (arguments,))
 

@@ -11,7 +11,7 @@ import operator
 import types
 import typing
 from numbers import Integral, Real
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Interval
 
@@ -164,14 +164,14 @@ class TranscriptionData(SequenceData):
         require_file(self, "source", "target")
 
 
-def require_file(group, *names):
+def require_file(group: Data, *names: str) -> None:
     """Refuse settings that name columns of a file where there is none."""
     for name in names:
         if getattr(group, name) is not None and group.data is None:
             raise UserError(f"--{name} names a column of a file: name the file with --data.")
 
 
-def flatten(config):
+def flatten(config: Any) -> dict[str, Any]:
     """Return the values of a dataclass and of the groups nested in it by the name of the setting.
 
     >>> flatten(Compute(seed=3))["seed"]
@@ -184,7 +184,7 @@ def flatten(config):
     return values
 
 
-def override(config, **values):
+def override(config: Any, **values: Any) -> Any:
     """Return a copy of a dataclass with other values, by name, wherever in its groups they stand.
 
     Args:

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from keras_refs.errors import UserError
 
@@ -12,7 +13,7 @@ REQUIRED_BYTES = 100_000_000
 """Free space for logs, figures and the export of a run; its checkpoints need more, the larger the model is."""
 
 
-def require_writable(folder, option, required_bytes=REQUIRED_BYTES):
+def require_writable(folder: str | Path, option: str, required_bytes: int = REQUIRED_BYTES) -> None:
     """Prove that a folder can be written to and has room, or can be created where it is to be; nothing is left there.
 
     Args:
@@ -36,7 +37,7 @@ def require_writable(folder, option, required_bytes=REQUIRED_BYTES):
         raise UserError(f"{option} {folder} needs {needed} MB of free disk space; {left} MB are left there.")
 
 
-def write_json(path, content):
+def write_json(path: str | Path, content: Any) -> None:
     """Write a JSON file; a reader sees the old file or the new one, never half of it."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

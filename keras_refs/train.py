@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 import sys
 import textwrap
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Folders:
     """Go on with the run in the workdir; without --workdir, with the newest in runs/NAME."""
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, check and train; return the exit code."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments == ["--list"]:
@@ -122,7 +123,7 @@ def _report(recipe, metrics, workdir):
 def _parse(recipe, name, options, default=None):
     default = default or _default_config(recipe, options)
 
-    def both(config: recipe.Config = default, folders: Folders = Folders()):
+    def both(config: recipe.Config = default, folders: Folders = Folders()):  # type: ignore[name-defined]  # type: ignore[name-defined]
         return config, folders
 
     program, flat = f"python -m keras_refs.train {name}", (tyro.conf.OmitArgPrefixes,)

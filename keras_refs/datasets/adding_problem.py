@@ -3,12 +3,19 @@
 Source: Hochreiter & Schmidhuber 1997, "Long short-term memory", experiment 4, in the form of Martens & Sutskever 2011.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import tensorflow as tf
 
 from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, without_autotune
+
+if TYPE_CHECKING:
+    from keras_refs.datasets.pipelines import Shard
 
 CITATION = """@article{hochreiter1997long,
   title={Long short-term memory},
@@ -42,7 +49,7 @@ class AddingProblem(Dataset):
     citation: str = CITATION
 
     @classmethod
-    def of(cls, length, examples_per_epoch, test_examples=2000):
+    def of(cls, length: int, examples_per_epoch: int, test_examples: int = 2000) -> Self:
         """Generate sequences to validate on, and as many others to score on, the same for every seed of a training run.
 
         A sequence has `length` steps, at least 2; `train` has the length `examples_per_epoch`.
@@ -55,7 +62,7 @@ class AddingProblem(Dataset):
         return cls(length=length, train=range(examples_per_epoch), validation=held_out(0), test=held_out(1))
 
 
-def make_sequences(examples, length, seeds):
+def make_sequences(examples: int, length: int, seeds: Sequence[int]) -> tuple[tf.Tensor, tf.Tensor]:
     """Return sequences and the sum of the two values that are marked in each.
 
     Args:
@@ -75,7 +82,9 @@ def make_sequences(examples, length, seeds):
     return tf.stack([values, marks], axis=2), tf.reduce_sum(values * marks, axis=1, keepdims=True)
 
 
-def adding_problem_batches(length, batch_size, seed, first_step, last_step, shard=WHOLE):
+def adding_problem_batches(
+    length: int, batch_size: int, seed: int, first_step: int, last_step: int, shard: Shard = WHOLE
+) -> tf.data.Dataset:
     """Return the `tf.data.Dataset` of `(sequences, sums)` of the steps `first_step <= step < last_step`, or a shard."""
 
     def batch(step):

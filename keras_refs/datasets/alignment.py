@@ -17,7 +17,9 @@ UNSEEN = 0.1
 """What is added to every count."""
 
 
-def fit_alignment(sources, targets, num_source_symbols, num_target_symbols):
+def fit_alignment(
+    sources: np.ndarray, targets: np.ndarray, num_source_symbols: int, num_target_symbols: int
+) -> np.ndarray:
     """Return the log-probabilities of target symbols at source symbols, those of the boundary of reading on.
 
     They are `(2, num_source_symbols, num_target_symbols)`, of what comes first and of what comes after it.
@@ -39,7 +41,7 @@ def fit_alignment(sources, targets, num_source_symbols, num_target_symbols):
     return log_probabilities
 
 
-def align(sources, targets, log_probabilities, move):
+def align(sources: np.ndarray, targets: np.ndarray, log_probabilities: np.ndarray, move: int) -> np.ndarray:
     """Return the targets with the token `move` wherever the next source symbol is read, int32 `(pairs, steps)`.
 
     The alignment is the most probable one. Sources, targets and probabilities are those of `fit_alignment`; what is

@@ -32,7 +32,7 @@ class Calendar:
     unit: Unit
     holidays: tuple[np.ndarray, ...]
 
-    def clock(self, times):
+    def clock(self, times: tf.Tensor) -> tf.Tensor:
         """Return where in the week, or in the year, times are: float32 `(batch, width)`.
 
         It is the month, January first, as one-hot `(batch, 12)`, or the weekday, Monday first, `(batch, 7)`, followed,
@@ -51,14 +51,14 @@ class Calendar:
             parts += [tf.sin(angle), tf.cos(angle)]
         return tf.concat(parts, axis=1)
 
-    def features(self, times):
+    def features(self, times: tf.Tensor) -> tf.Tensor:
         """Return the clock and whether each near day is a holiday of each kind: float32 `(batch, width)`."""
         days = times[:, tf.newaxis] // MINUTES_A_DAY + tf.constant(list(NEAR_DAYS), tf.int64)
         flags = [tf.reduce_any(days[..., tf.newaxis] == holidays, axis=-1) for holidays in self.holidays]
         return tf.concat([self.clock(times), *(tf.cast(flag, tf.float32) for flag in flags)], axis=1)
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Length of the vector of features."""
         return CLOCK_WIDTHS[self.unit] + len(NEAR_DAYS) * len(self.holidays)
 
@@ -72,7 +72,7 @@ def _month(days):
     return ((5 * day_of_year + 2) // 153 + 2) % MONTHS_A_YEAR
 
 
-def load_calendar(holidays, unit):
+def load_calendar(holidays: str, unit: Unit) -> Calendar:
     """Return the calendar of a country or of a financial market, with the holidays of the `holidays` library.
 
     It has those of the years 1960 to 2059, of two kinds: all holidays, and those on which nearly everything is closed,

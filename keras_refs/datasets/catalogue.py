@@ -1,23 +1,32 @@
 """TFDS data sets by name: which there are, answered without importing TensorFlow or TFDS, and opening one."""
 
+from __future__ import annotations
+
 import hashlib
 import importlib.util
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_refs.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
 
 BUNDLED_DATA_DIR = Path(__file__).parent / "prepared"
 """A TFDS `data_dir`: the data sets that come with the package, prepared."""
 
 
-def bundled_names():
+def bundled_names() -> list[str]:
     """Return the names of the data sets that come with the package."""
     return sorted(folder.name for folder in BUNDLED_DATA_DIR.iterdir() if folder.is_dir())
 
 
-def data_dir_of(name, data_dir=None):
+def data_dir_of(name: str, data_dir: str | Path | None = None) -> str | None:
     """Return where TFDS shall look for a data set, a path or `None` for its default, if there is one of that name.
 
     `data_dir` is a TFDS data folder; by default it is the package's own for a bundled data set, else TFDS's default.
@@ -40,7 +49,9 @@ def data_dir_of(name, data_dir=None):
     return str(data_dir) if data_dir is not None else None
 
 
-def open_builder(name, data_dir, find_keys):
+def open_builder(
+    name: str, data_dir: str | Path | None, find_keys: Callable[[tfds.core.DatasetBuilder], Any]
+) -> tuple[tfds.core.DatasetBuilder, Any]:
     """Return the prepared TFDS builder of a data set, and the names of its features that are needed.
 
     `find_keys` is a function of the builder that returns these names, or raises `UserError` for another kind of data
@@ -67,7 +78,7 @@ def open_builder(name, data_dir, find_keys):
     return builder, keys
 
 
-def one_of_each(builder, complaint, *kinds):
+def one_of_each(builder: tfds.core.DatasetBuilder, complaint: str, *kinds: Callable[[Any], bool]) -> list[str]:
     """Return the names of a data set's features, one for each of some functions that are true for such a feature.
 
     Raises:
@@ -80,14 +91,14 @@ def one_of_each(builder, complaint, *kinds):
     return [name for (name,) in names]
 
 
-def wrong_kind(builder, complaint):
+def wrong_kind(builder: tfds.core.DatasetBuilder, complaint: str) -> UserError:
     """Return the `UserError` for a data set of another kind: what it has not, and which features it has."""
     features = sorted(builder.info.features.items())
     listed = ", ".join(f"{key} ({type(feature).__name__})" for key, feature in features)
     return UserError(f"The data set {builder.name!r} {complaint}. It has: {listed}.")
 
 
-def split_files(builder, split):
+def split_files(builder: tfds.core.DatasetBuilder, split: str) -> list[Any]:
     """Return which records of which files are in a split of a TFDS builder, its `SplitInfo.file_instructions`.
 
     Raises:
@@ -106,7 +117,7 @@ def split_files(builder, split):
     return files
 
 
-def open_split(builder, split):
+def open_split(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     """Return a split of a TFDS builder as a `tf.data.Dataset`, in the order of its examples.
 
     Raises:
@@ -124,7 +135,7 @@ def open_split(builder, split):
     return builder.as_dataset(split=split, read_config=tfds.ReadConfig(interleave_cycle_length=1))
 
 
-def read_parquet(files):
+def read_parquet(files: Iterable[Any]) -> Iterator[bytes]:
     """Yield the serialised examples of what `split_files` returned for a data set in Parquet files."""
     import pyarrow.parquet
 
@@ -133,13 +144,13 @@ def read_parquet(files):
         yield from column.slice(part.skip, None if part.take == -1 else part.take).to_pylist()
 
 
-def read_all(builder, split):
+def read_all(builder: tfds.core.DatasetBuilder, split: str) -> dict[str, Any]:
     """Return all examples that `open_split` has, as tensors by the name of the feature; varying shapes are ragged."""
     dataset = open_split(builder, split)
     return dataset.ragged_batch(max(1, dataset.cardinality().numpy())).get_single_element()
 
 
-def require_none(dataset, bad, complaint, describe):
+def require_none(dataset: str, bad: Sequence[Any] | np.ndarray, complaint: str, describe: Callable[[Any], str]) -> None:
     """Refuse a data set that has anything in the sequence `bad`; the complaint is what all of these are.
 
     Raises:
@@ -149,7 +160,7 @@ def require_none(dataset, bad, complaint, describe):
         raise UserError(f"The data set {dataset!r} has {len(bad)} {complaint}; the first is {describe(bad[0])}.")
 
 
-def split_of(string, test, validation):
+def split_of(string: str, test: float, validation: float) -> str:
     """Return the name of the split that a string belongs to by its hash; `test` and `validation` are in percent."""
     remainder = int(hashlib.sha256(string.encode()).hexdigest(), 16) % 100
     if remainder < test:

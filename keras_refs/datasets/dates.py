@@ -25,7 +25,7 @@ _WEEKDAYS = ("", "EEE, ", "EEEE, ", "EEEE ")
 _split_of = functools.partial(split_of, test=15, validation=10)
 
 
-def date_formats(split):
+def date_formats(split: str) -> list[str]:
     """Return the patterns of a split, in the notation of Unicode's locale data; no two splits share one."""
     names, numbers, days, years = ("MMM", "MMMM"), ("M", "MM"), ("d", "dd"), ("y", "yy")
     combinations = itertools.chain(
@@ -37,7 +37,9 @@ def date_formats(split):
     return [pattern for pattern in patterns if _split_of(pattern) == split]
 
 
-def generate_dates(train_examples=20_000, validation_examples=2_000, test_examples=5_000):
+def generate_dates(
+    train_examples: int = 20_000, validation_examples: int = 2_000, test_examples: int = 5_000
+) -> TranscriptionDataset:
     """Return a `TranscriptionDataset` of dates, whose splits share no day and no format.
 
     A source is a day of the years 1969 to 2068 as it is written in one of `LANGUAGES`; its one target is such as

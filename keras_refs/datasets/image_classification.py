@@ -1,6 +1,11 @@
 """Image-classification data sets, in memory or on disk."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +16,9 @@ from keras_refs.datasets.catalogue import open_builder, wrong_kind
 from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, ordered_batches, shuffled_batches, without_autotune
 from keras_refs.datasets.streaming import StreamedImages, is_streamed, open_examples
 from keras_refs.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_refs.datasets.pipelines import Shard
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,21 +36,21 @@ class ImageDataset(Dataset):
     class_names: tuple[str, ...]
 
     @property
-    def image_shape(self):
+    def image_shape(self) -> tuple[int, ...]:
         """`(height, width, channels)` of every image."""
         return self.test.images.shape[1:]
 
 
 def load_image_classification(
-    dataset,
-    data_dir=None,
-    train_split="train",
-    test_split="test",
-    validation_fraction=0.05,
-    image_size=0,
-    stream="auto",
-    data=None,
-):
+    dataset: str,
+    data_dir: str | Path | None = None,
+    train_split: str = "train",
+    test_split: str = "test",
+    validation_fraction: float = 0.05,
+    image_size: int = 0,
+    stream: str = "auto",
+    data: str | Path | None = None,
+) -> ImageDataset:
     """Load an `ImageDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
     The TFDS set has an image and a class label. `validation_fraction`, in (0, 1), of the training split is held out for
@@ -74,23 +82,38 @@ def load_image_classification(
 
 
 def load_image_split(
-    dataset, data_dir=None, split="test", image_size=0, stream="auto", data=None, shape=None, class_names=None
-):
+    dataset: str,
+    data_dir: str | Path | None = None,
+    split: str = "test",
+    image_size: int = 0,
+    stream: str = "auto",
+    data: str | Path | None = None,
+    shape: tuple[int, ...] | None = None,
+    class_names: Sequence[str] | None = None,
+) -> tuple[Split, tuple[str, ...]]:
     """Load one split with what `load_image_classification` takes; return a `Split` and the tuple of class names.
 
     `data` is read with the `shape` and the `class_names` of a model, where `files.find_images` takes any.
     """
     if data is not None:
-        options = {"class_names": class_names, "needed": (split,)}
-        class_names, shape, splits = files.find_images(data, image_size, shape, **options)
-        return _read_files(*splits[files.SPLITS.index(split)], shape, stream), class_names
-    _, read, class_names = _open(dataset, data_dir, image_size, stream)
-    return read(split), class_names
+        known: dict[str, Any] = {"class_names": class_names, "needed": (split,)}
+        names, shape, splits = files.find_images(data, image_size, shape, **known)
+        return _read_files(*splits[files.SPLITS.index(split)], shape, stream), names
+    _, read, names = _open(dataset, data_dir, image_size, stream)
+    return read(split), names
 
 
 def training_batches(
-    split, num_classes, batch_size, seed, first_step, last_step, horizontal_flip=False, shift=0, shard=WHOLE
-):
+    split: Split,
+    num_classes: int,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    last_step: int,
+    horizontal_flip: bool = False,
+    shift: int = 0,
+    shard: Shard = WHOLE,
+) -> tf.data.Dataset:
     """Return the shuffled, augmented batches of a `Split`, with the other arguments of `shuffled_batches`.
 
     With `horizontal_flip` an image is flipped with p = 0.5; `shift` is the maximum random translation in pixels along
@@ -109,7 +132,7 @@ def training_batches(
     return shuffled_batches((split.images, split.labels), batch_size, seed, first_step, last_step, augment, shard)
 
 
-def evaluation_batches(split, num_classes, batch_size):
+def evaluation_batches(split: Split, num_classes: int, batch_size: int) -> tf.data.Dataset:
     """Return `(images, targets)` of every example once, in order; the last batch may be smaller."""
     return ordered_batches(
         (split.images, split.labels), batch_size, lambda images, labels: (images, tf.one_hot(labels, num_classes))

@@ -1,10 +1,17 @@
 """A linear forecast of a series from its window and the calendar: several, mixed by their errors in the past."""
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.linalg import solve
+
+if TYPE_CHECKING:
+    from keras_refs.datasets.series import Windows
 
 MAX_FEATURES = 1024
 """Numbers of a window that ridge regressions read; of longer windows they read means of adjacent steps."""
@@ -39,12 +46,14 @@ class LinearForecast:
     residuals: np.ndarray
 
     @property
-    def weight_of_levels(self):
+    def weight_of_levels(self) -> float:
         """The weight of the forecasts that return to a mean of the past, together."""
         return sum(weight for name, weight in self.weights.items() if name.startswith(LEVELS))
 
 
-def fit_linear_forecasts(train, validation, prepare, target_column, seasons):
+def fit_linear_forecasts(
+    train: Windows, validation: Windows, prepare: Callable[..., Any], target_column: int, seasons: Sequence[int]
+) -> list[LinearForecast]:
     """Return the `LinearForecast` of the training windows, and that of the training and validation windows.
 
     It is the weighted mean of naive forecasts, which repeat the last value or a season, and of ridge regressions on the
@@ -93,7 +102,7 @@ class WindowInputs:
     window: int
 
     @classmethod
-    def of_windows(cls, window, columns, target_column):
+    def of_windows(cls, window: int, columns: int, target_column: int) -> Self:
         """Return all steps or, of more than `MAX_FEATURES` numbers, all of the target and means of the others.
 
         A window of the target that is longer than that is averaged, too.
@@ -106,12 +115,12 @@ class WindowInputs:
         return cls(tuple(starts[column == target_column] for column in range(columns)), window)
 
     @property
-    def columns(self):
+    def columns(self) -> list[np.ndarray]:
         """The indices of the inputs of each column."""
         ends = np.cumsum([len(starts) for starts in self.starts])
         return [np.arange(end - len(starts), end) for starts, end in zip(self.starts, ends, strict=True)]
 
-    def read(self, windows, calendar):
+    def read(self, windows: np.ndarray, calendar: np.ndarray) -> np.ndarray:
         """Return the inputs float64 `(batch, inputs)`, then the calendar's features, then 1."""
         means = [
             np.add.reduceat(windows[..., column].astype("float64"), starts, axis=1) / self._sizes(starts)[:, 0]
@@ -119,7 +128,7 @@ class WindowInputs:
         ]
         return np.hstack([*means, calendar, np.ones((len(windows), 1))])
 
-    def expand(self, kernel):
+    def expand(self, kernel: np.ndarray) -> np.ndarray:
         """Return the kernel for all steps of the window in order, `(window * columns + calendar + 1, horizon)`."""
         columns = [
             np.repeat(kernel[inputs] / self._sizes(starts), self._sizes(starts)[:, 0], axis=0)
@@ -148,7 +157,7 @@ class _Sums:
         return float(((self.xx @ kernel - 2 * self.xy) * kernel).sum() + self.yy)
 
 
-def one_in(step, count):
+def one_in(step: int, count: int) -> np.ndarray:
     """Return the indices of one in `step` of so many windows, in order; at random, as each hour is to have some."""
     if step == 1:
         return np.arange(count)

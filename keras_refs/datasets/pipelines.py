@@ -1,27 +1,34 @@
 """Data sets in memory, and batches of their examples, which follow from the examples, the seed and the step."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow_datasets as tfds
 
 
 @dataclasses.dataclass(frozen=True)
 class Examples:
     """Base of dataclasses whose fields are arrays or tuples with an entry for each example."""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.arrays[0])
 
     @property
-    def arrays(self):
+    def arrays(self) -> tuple[Any, ...]:
         """All fields, in order."""
         return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
-    def take(self, indices):
+    def take(self, indices: slice | np.ndarray) -> Self:
         """Return the examples at a slice or, of arrays, at an array of indices; what is on disk stays there."""
         arrays = (array.take(indices) if is_on_disk(array) else array[indices] for array in self.arrays)
         return type(self)(*arrays)
@@ -39,14 +46,14 @@ class Dataset:
     homepage: str
 
     @classmethod
-    def from_builder(cls, name, builder, splits, **fields):
+    def from_builder(cls, name: str, builder: tfds.core.DatasetBuilder, splits: Iterable[Any], **fields: Any) -> Self:
         """Return a data set of a name, with what a TFDS builder says of it, three splits and fields of its own kind."""
         train, validation, test = splits
         about = {"name": name, "citation": builder.info.citation, "homepage": builder.info.homepage}
         return cls(train=train, validation=validation, test=test, **about, **fields)
 
     @classmethod
-    def from_file(cls, path, splits, **fields):
+    def from_file(cls, path: str | Path, splits: Iterable[Any], **fields: Any) -> Self:
         """Return a data set of a user's file or folder, whose name it has, three splits and fields of its own kind."""
         train, validation, test = splits
         about = {"name": Path(path).resolve().name, "citation": "", "homepage": ""}
@@ -59,7 +66,7 @@ class Shard(NamedTuple):
     index: int = 0
     count: int = 1
 
-    def of(self, batch):
+    def of(self, batch: Any) -> Any:
         """Return the part of a tensor that has a row for each example of the whole batch, whose number is static.
 
         Raises:
@@ -77,7 +84,15 @@ class Shard(NamedTuple):
 WHOLE = Shard()
 
 
-def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=None, shard=WHOLE):
+def shuffled_batches(
+    arrays: Sequence[Any],
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    last_step: int,
+    prepare: Callable[..., Any] | None = None,
+    shard: Shard = WHOLE,
+) -> tf.data.Dataset:
     """Return the `tf.data.Dataset` of shuffled batches of the steps `first_step <= step < last_step`.
 
     Every epoch visits the examples in a new order; what does not fill a batch is left out of that epoch.
@@ -103,7 +118,9 @@ def shuffled_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
     return _map_in_order(tf.data.Dataset.range(first_step, last_step), batch, arrays)
 
 
-def ordered_batches(arrays, batch_size, prepare=None):
+def ordered_batches(
+    arrays: Sequence[Any], batch_size: int, prepare: Callable[..., Any] | None = None
+) -> tf.data.Dataset:
     """Return batches of every example once, in order; the last may be smaller. `prepare` is of the batches alone."""
     gather, examples = _gather(arrays), len(arrays[0])
 
@@ -122,7 +139,7 @@ def _gather(arrays):
     return lambda positions: tuple(function(positions) for function in functions)
 
 
-def is_on_disk(array):
+def is_on_disk(array: Any) -> bool:
     """Return whether an array's examples stay on disk, as those of `StreamedImages` do, which gathers them itself."""
     return hasattr(array, "gather")
 
@@ -134,14 +151,16 @@ def _map_in_order(numbers, batch, arrays):
     return without_autotune(batches.prefetch(4))
 
 
-def without_autotune(dataset):
+def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """Switch off tf.data's tuning: an iterator that ends within ten seconds would wait for its thread until then."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
 
 
-def shuffled_range(examples, count, seed, epoch, first=0):
+def shuffled_range(
+    examples: int, count: int | tf.Tensor, seed: int | tf.Tensor, epoch: int | tf.Tensor, first: int | tf.Tensor = 0
+) -> tf.Tensor:
     """Return the `count` indices from position `first` on of an epoch's random order of all examples."""
     positions = tf.range(count, dtype=tf.int64) + first
     seeds = tf.stack([tf.constant(seed, tf.int64), epoch])

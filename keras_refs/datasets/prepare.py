@@ -7,12 +7,13 @@ the same examples in the same order each time into DATA_DIR, as Parquet, compres
 
 import argparse
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
 NAMES = sorted(["fashion_mnist", *(path.parent.name for path in Path(__file__).parent.glob("*/*_dataset_builder.py"))])
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """Prepare the data set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", metavar="NAME", choices=NAMES, help=f"one of: {', '.join(NAMES)}")
@@ -65,7 +66,7 @@ def _open(name, source, data_dir):
     return builder, files
 
 
-def compress(folder):
+def compress(folder: str | Path) -> None:
     """Turn the TFRecord files of a prepared data set into Parquet files, which TFDS reads as well, compressed.
 
     TFDS 4.9.10 can write Parquet itself, but leaves out most of the examples.

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class Rows:
     """
 
     name: str
-    about: dict[str, str]
+    about: dict[str, Any]
     times: np.ndarray
     values: np.ndarray
     names: tuple[str, ...]
@@ -50,7 +51,7 @@ class RegularSeries:
     """
 
     name: str
-    about: dict[str, str]
+    about: dict[str, Any]
     times: np.ndarray
     values: np.ndarray
     names: tuple[str, ...]
@@ -59,7 +60,7 @@ class RegularSeries:
     notes: tuple[str, ...] = ()
 
 
-def regular_series(rows, fill_gaps=0):
+def regular_series(rows: Rows, fill_gaps: int = 0) -> RegularSeries:
     """Return the `RegularSeries` of `Rows`.
 
     `fill_gaps` is how many steps or values in a row may be missing: they get values on a line between their

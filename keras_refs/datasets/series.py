@@ -1,7 +1,12 @@
 """Series of numbers in time: the windows to forecast from."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +21,10 @@ from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, ordered_batc
 from keras_refs.datasets.regular import Rows, regular_series
 from keras_refs.datasets.steps import Step
 from keras_refs.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_refs.datasets.pipelines import Shard
+    from keras_refs.datasets.regular import RegularSeries
 
 MAX_WINDOWS = 200_000
 """Of more windows not all are cut: neighbours are nearly alike."""
@@ -37,11 +46,11 @@ class Windows(Examples):
     targets: np.ndarray
 
     @property
-    def iso_times(self):
+    def iso_times(self) -> np.ndarray:
         """The times as ISO 8601 strings without seconds, `(examples,)`."""
         return iso_times(self.times)
 
-    def gather(self, indices):
+    def gather(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return tensors of the values, times and targets at indices, int64 `(batch,)`; runs in a graph.
 
         Windows of a series are views of it: only those at the indices are copied.
@@ -72,19 +81,28 @@ class SeriesDataset(Dataset):
     every: int = 1
 
     @property
-    def target_column(self):
+    def target_column(self) -> int:
         """Index of the target among the columns."""
         return self.value_names.index(self.target)
 
     @property
-    def horizon(self):
+    def horizon(self) -> int:
         """Steps to forecast."""
         return self.train.targets.shape[1]
 
 
 def read_series(
-    dataset, data_dir, target, *, train_split="train", test_split="test", data=None, time=None, inputs=(), fill_gaps=0
-):
+    dataset: str,
+    data_dir: str | Path | None,
+    target: str,
+    *,
+    train_split: str = "train",
+    test_split: str = "test",
+    data: str | Path | None = None,
+    time: str | None = None,
+    inputs: Sequence[str] = (),
+    fill_gaps: int = 0,
+) -> RegularSeries:
     """Read a `RegularSeries`; what all loaders take and raise is in `keras_refs.datasets`.
 
     Args:
@@ -109,7 +127,16 @@ def read_series(
     return dataclasses.replace(series, notes=(*notes, *series.notes))
 
 
-def cut_windows(series, target, window, horizon, *, validation_fraction, test_fraction, holidays=""):
+def cut_windows(
+    series: RegularSeries,
+    target: str,
+    window: int,
+    horizon: int,
+    *,
+    validation_fraction: float,
+    test_fraction: float,
+    holidays: str = "",
+) -> SeriesDataset:
     """Return the `SeriesDataset` of a `RegularSeries`.
 
     Args:
@@ -136,12 +163,19 @@ def cut_windows(series, target, window, horizon, *, validation_fraction, test_fr
     every = _distance(len(windows))
     limits = (0, validation - horizon + 1), (validation, test - horizon + 1), (test, None)
     splits = {name: windows.take(slice(*ends, every)) for name, ends in zip(files.SPLITS, limits, strict=True)}
-    fields = {"value_names": series.names, "target": target, "calendar": calendar, "step": series.step}
-    fields["every"] = every
-    return SeriesDataset(**series.about, **splits, **fields)
+    fields: dict[str, Any] = {"target": target, "calendar": calendar, "step": series.step, "every": every}
+    return SeriesDataset(value_names=series.names, **series.about, **splits, **fields)
 
 
-def window_batches(windows, batch_size, seed, first_step, last_step, prepare, shard=WHOLE):
+def window_batches(
+    windows: Windows,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    last_step: int,
+    prepare: Callable[..., Any],
+    shard: Shard = WHOLE,
+) -> tf.data.Dataset:
     """Return what `shuffled_batches` does of `Windows`, without a copy of them all.
 
     `prepare` is a function of values, times and targets of a batch that returns what to train on, in a graph.
@@ -154,7 +188,7 @@ def window_batches(windows, batch_size, seed, first_step, last_step, prepare, sh
     return shuffled_batches(numbers, batch_size, seed, first_step, last_step, gather, shard)
 
 
-def ordered_window_batches(windows, batch_size, prepare):
+def ordered_window_batches(windows: Windows, batch_size: int, prepare: Callable[..., Any]) -> tf.data.Dataset:
     """Return batches of all `Windows` in order, as `ordered_batches` does; `prepare` is as for `window_batches`."""
     return ordered_batches((np.arange(len(windows)),), batch_size, lambda indices: prepare(*windows.gather(indices)))
 

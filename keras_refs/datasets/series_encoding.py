@@ -1,6 +1,10 @@
 """What a network reads of the windows of a series, and what its outputs mean."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -10,6 +14,9 @@ from keras_refs import preprocessing
 from keras_refs.datasets.calendars import DAYS_A_WEEK, Calendar
 from keras_refs.datasets.linear_forecasts import LinearForecast, fit_linear_forecasts
 from keras_refs.datasets.tables import fit_scaler, standardize
+
+if TYPE_CHECKING:
+    from keras_refs.datasets.series import SeriesDataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +51,7 @@ class SeriesEncoder:
     centred: bool = False
 
     @classmethod
-    def fit(cls, data, season, steps_per_reading=1):
+    def fit(cls, data: SeriesDataset, season: int, steps_per_reading: int = 1) -> Self:
         """Return the encoder of the training windows of a `SeriesDataset`; see the class for the numbers.
 
         `season` is at most a window, and a window is a multiple of `steps_per_reading`. The simple forecast is the
@@ -63,7 +70,7 @@ class SeriesEncoder:
         )
         return encoder._with_scale(train)
 
-    def with_linear_forecasts(self, data):
+    def with_linear_forecasts(self, data: SeriesDataset) -> tuple[Self, Self]:
         """Return an encoder whose simple forecast is linear, to train with, and one to export.
 
         The first knows the training windows of the `SeriesDataset`; the second's is fitted to those of validation, too.
@@ -91,7 +98,7 @@ class SeriesEncoder:
         targets = (targets - self.scaler.mean_[column]) / self.scaler.scale_[column]
         return standardize(values, self.scaler), self.calendar.features(times).numpy(), targets
 
-    def inputs(self, values, times):
+    def inputs(self, values: np.ndarray | tf.Tensor, times: np.ndarray | tf.Tensor) -> tf.Tensor:
         """Return what the network reads, float32 `(batch, readings, features)`.
 
         `values` are raw windows, float32 `(batch, window, columns)`; `times` the first steps to forecast, int64
@@ -106,11 +113,11 @@ class SeriesEncoder:
         calendar = self.calendar.features(times)[:, tf.newaxis]
         return tf.concat([series, tf.repeat(calendar, readings, axis=1)], axis=2)
 
-    def naive(self, values):
+    def naive(self, values: np.ndarray | tf.Tensor) -> tf.Tensor:
         """Return the seasonal-naive forecasts from raw windows, float32 `(batch, horizon)`."""
         return tf.gather(values[:, :, self.target_column], self.last_season, axis=1)
 
-    def simple(self, values, times):
+    def simple(self, values: np.ndarray | tf.Tensor, times: np.ndarray | tf.Tensor) -> tf.Tensor:
         """Return the simple forecasts from raw windows, float32 `(batch, horizon)`; arguments are those of `inputs`."""
         if self.linear is None:
             return self.naive(values)
@@ -121,11 +128,13 @@ class SeriesEncoder:
         mean, scale = (array[self.target_column].astype("float32") for array in (self.scaler.mean_, self.scaler.scale_))
         return mean + scale * (x @ self.linear.kernel)
 
-    def targets(self, values, times, targets):
+    def targets(
+        self, values: np.ndarray | tf.Tensor, times: np.ndarray | tf.Tensor, targets: np.ndarray | tf.Tensor
+    ) -> tf.Tensor:
         """Return what the network is to output, float32 `(batch, horizon)`, for raw windows and raw targets."""
         return (targets - self.simple(values, times)) / self.residual_scale
 
-    def plain(self, margins):
+    def plain(self, margins: np.ndarray) -> preprocessing.Windows:
         """Return the `preprocessing.Windows` of an export, whose intervals have these margins."""
         mean, scale = (array.astype("float32") for array in (self.scaler.mean_, self.scaler.scale_))
         return preprocessing.Windows(
@@ -150,7 +159,9 @@ class SeriesEncoder:
         kernel[self.last_season * columns + self.target_column, np.arange(horizon)] = 1
         return kernel
 
-    def forecast(self, network, values, times):
+    def forecast(
+        self, network: Callable[..., Any], values: np.ndarray | tf.Tensor, times: np.ndarray | tf.Tensor
+    ) -> tf.Tensor:
         """Return the forecasts of a network from `inputs` to residuals, float32 `(batch, horizon)`.
 
         `values` and `times` are those of `inputs`; the forecasts are in units of the data.

@@ -12,7 +12,9 @@ import numpy as np
 from keras_refs.datasets.alignment import BOUNDARY
 
 
-def with_spliced(sources, aligned, move, tries, seed):
+def with_spliced(
+    sources: np.ndarray, aligned: np.ndarray, move: int, tries: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return sources and aligned targets with spliced pairs after them, int32 tokens padded at the end.
 
     Args:

@@ -1,6 +1,7 @@
 """The step of a series, a minute to a year long: by the clock, by the calendar or from business day to business day."""
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Step:
     origin: int
     days: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.unit == "business day":
             return "business days"
         names = {"week": WEEK, "day": MINUTES_A_DAY, "hour": 60, "minute": 1}
@@ -38,12 +39,12 @@ class Step:
         return f"{count} {name}{'s' * (count > 1)}"
 
     @property
-    def minutes(self):
+    def minutes(self) -> int:
         """About how many minutes it is; exactly, by the clock."""
         return self.count * {"minute": 1, "business day": MINUTES_A_DAY, "month": LONGEST // 12}[self.unit]
 
     @property
-    def calendar_unit(self):
+    def calendar_unit(self) -> Literal["minute", "hour", "day", "month"]:
         """The `Calendar`'s unit in which steps differ: of the hours of a day, or its minutes, and so on."""
         if self.minutes >= WEEK:
             return "month"
@@ -55,7 +56,7 @@ class Step:
     def _first_day(self):
         return np.datetime64(self.origin // MINUTES_A_DAY, "D")
 
-    def positions(self, times):
+    def positions(self, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of the steps that times, int64 minutes, are in, and which times are between two steps."""
         if self.unit == "minute":
             return (times - self.origin) // self.count, (times - self.origin) % self.count != 0
@@ -65,7 +66,7 @@ class Step:
         days = (times // MINUTES_A_DAY).astype("datetime64[D]")
         return np.busday_count(self._first_day, days, weekmask=self.days), (times - self.origin) % MINUTES_A_DAY != 0
 
-    def times(self, positions):
+    def times(self, positions: np.ndarray) -> np.ndarray:
         """Return a time of each of these steps, int64 minutes."""
         if self.unit == "minute":
             return self.origin + positions * self.count
@@ -78,7 +79,7 @@ class Step:
         days = np.busday_offset(self._first_day, positions, weekmask=self.days)
         return days.astype("int64") * MINUTES_A_DAY + self.origin % MINUTES_A_DAY
 
-    def missing(self, times):
+    def missing(self, times: np.ndarray) -> np.ndarray:
         """Return how many steps are missing between each two of these times, int64 `(times - 1,)`.
 
         The time of each is that of a step, and later than the one before. Business days that may be holidays are not
@@ -88,7 +89,7 @@ class Step:
         return np.where(np.diff(times) < HOLIDAYS, 0, missing) if self.unit == "business day" else missing
 
 
-def find_step(times):
+def find_step(times: np.ndarray) -> Step:
     """Return the `Step` of times in order, int64 minutes, of which two differ: the most frequent difference.
 
     Of differences of about a month or more that are not all alike it is counted in months. It is business days where

@@ -5,8 +5,9 @@ import functools
 import math
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import tensorflow as tf
@@ -37,10 +38,10 @@ class StreamedImages:
     shape: tuple[int, ...]
     indices: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray:
         chosen = self.indices[index]
         images, parts = np.empty((np.size(chosen), *self.shape[1:]), np.uint8), np.atleast_1d(chosen)
         batches = tf.data.Dataset.from_tensor_slices(parts).batch(_BATCH).map(self.load, num_parallel_calls=2)
@@ -48,18 +49,18 @@ class StreamedImages:
             images[number * _BATCH : (number + 1) * _BATCH] = batch
         return images[0] if np.ndim(chosen) == 0 else images
 
-    def take(self, indices):
+    def take(self, indices: slice | np.ndarray) -> Self:
         """Return the images at a slice or an array of indices, still on disk."""
         chosen = self.indices[indices]
         return dataclasses.replace(self, indices=chosen, shape=(len(chosen), *self.shape[1:]))
 
-    def gather(self, positions):
+    def gather(self, positions: tf.Tensor) -> tf.Tensor:
         """Return the images at positions, an int64 tensor `(batch,)`, as uint8 `(batch, ...)`, in a graph."""
         images = self.load(tf.gather(tf.constant(self.indices), positions))
         return tf.ensure_shape(images, [None, *self.shape[1:]])
 
 
-def is_streamed(stream, shape):
+def is_streamed(stream: str, shape: Sequence[int]) -> bool:
     """Return whether images, uint8 of a shape with their number first, stay on disk by the setting `--stream`."""
     if stream != "auto":
         return stream == "on"
@@ -67,7 +68,7 @@ def is_streamed(stream, shape):
     return math.prod(shape) > memory * MEMORY_FRACTION
 
 
-def open_examples(builder, split):
+def open_examples(builder: tfds.core.DatasetBuilder, split: str) -> tuple[Callable[[tf.Tensor], tf.Tensor], int]:
     """Return what reads the examples of a split of a TFDS builder in any order, and their number.
 
     The first is a function from int64 indices `(batch,)` to the serialised examples, strings `(batch,)`, in a graph.

@@ -1,6 +1,9 @@
 """Tables of numbers: every example is a row of features and a target or a class."""
 
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -19,7 +22,7 @@ class Table(Examples):
     targets: np.ndarray
 
     @property
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """Class numbers, int64 `(examples,)`."""
         return self.targets[:, 0].astype("int64")
 
@@ -36,17 +39,17 @@ class TableDataset(Dataset):
     class_names: tuple[str, ...]
 
     @property
-    def rows(self):
+    def rows(self) -> Table:
         """The rows to fit to."""
         return self.train
 
     @property
-    def scored_on(self):
+    def scored_on(self) -> str:
         """What scores of the test split are: of the rows that a model was fitted to, or of others."""
         return "in sample" if self.test is self.train else "on the test split"
 
 
-def fit_scaler(values):
+def fit_scaler(values: np.ndarray) -> StandardScaler:
     """Return a `sklearn.preprocessing.StandardScaler`, fitted in float64 to the columns of `(..., columns)`."""
     scaler = StandardScaler()
     # All at once, if there are not too many to copy.
@@ -56,7 +59,7 @@ def fit_scaler(values):
     return scaler
 
 
-def standardize(values, scaler):
+def standardize(values: Any, scaler: StandardScaler) -> Any:
     """Return values with mean 0 and standard deviation 1 in every column, in float32 arithmetic.
 
     Args:
@@ -66,22 +69,22 @@ def standardize(values, scaler):
     return (values - scaler.mean_.astype("float32")) / scaler.scale_.astype("float32")
 
 
-def unstandardize(values, scaler):
+def unstandardize(values: Any, scaler: StandardScaler) -> Any:
     """Return the values that `standardize` maps to these, an array or a tensor alike."""
     return values * scaler.scale_.astype("float32") + scaler.mean_.astype("float32")
 
 
 def load_table(
-    dataset,
-    data_dir=None,
-    split="train",
-    with_classes=False,
-    data=None,
-    target=None,
-    inputs=(),
-    class_names=None,
-    needed=files.SPLITS,
-):
+    dataset: str,
+    data_dir: str | Path | None = None,
+    split: str = "train",
+    with_classes: bool = False,
+    data: str | Path | None = None,
+    target: str | None = None,
+    inputs: Sequence[str] = (),
+    class_names: Sequence[str] | None = None,
+    needed: Sequence[str] = files.SPLITS,
+) -> TableDataset:
     """Load a `TableDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
     The TFDS set has finite numbers, one vector of them or one in each of several features, and either a number to

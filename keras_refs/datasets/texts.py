@@ -1,10 +1,15 @@
 """Texts and their classes, the tokens that a network reads, and batches of them to train on."""
 
+from __future__ import annotations
+
 import collections
 import dataclasses
 import itertools
 import re
 import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +19,9 @@ from keras_refs.datasets import files
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
 from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, shuffled_batches
 from keras_refs.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_refs.datasets.pipelines import Shard
 
 PADDING, UNKNOWN = 0, 1
 # Bits of a Unicode code point: three fit into an int64.
@@ -29,7 +37,7 @@ class Texts(Examples):
     texts: tuple[str, ...]
     labels: np.ndarray
 
-    def pieces(self, length):
+    def pieces(self, length: int) -> Texts:
         """Return these texts cut between words into pieces of at most `length` characters, to score on.
 
         A word longer than that is a piece of its own; a last piece shorter than half of `length` is left out, unless it
@@ -42,7 +50,7 @@ class Texts(Examples):
 
         return self._cut(cut)
 
-    def from_every_word(self, length):
+    def from_every_word(self, length: int) -> Texts:
         """Return what follows from each word of these texts on, at most `length` characters, to train on.
 
         They overlap. Except for the first word, one with fewer than `length // 2` characters from there on begins none.
@@ -54,11 +62,11 @@ class Texts(Examples):
 
         return self._cut(cut)
 
-    def beginnings(self, length):
+    def beginnings(self, length: int) -> Texts:
         """Return the first `length` characters of every text."""
         return Texts(tuple(text[:length] for text in self.texts), self.labels)
 
-    def per_class(self, count, seed):
+    def per_class(self, count: int, seed: int) -> Texts:
         """Return `count` texts of each class, or all that there are, chosen by the seed."""
         order = np.random.default_rng(seed).permutation(len(self))
         labels = self.labels[order]
@@ -88,7 +96,7 @@ class NgramTokens:
     vocabulary: np.ndarray
 
     @classmethod
-    def of(cls, texts, n, size):
+    def of(cls, texts: Sequence[str], n: int, size: int) -> Self:
         """Take the most frequent n-grams of texts, at most `size - 2`; padding and the unknown token count, too."""
         counts = collections.Counter()
         for text in texts:
@@ -98,24 +106,24 @@ class NgramTokens:
         return cls(n, np.array(sorted(frequent), np.int64))
 
     @classmethod
-    def from_ngrams(cls, ngrams):
+    def from_ngrams(cls, ngrams: Sequence[str]) -> Self:
         """Return the tokens whose `ngrams` these are."""
         codes = np.array([list(map(ord, ngram)) for ngram in ngrams], np.int64)
         return cls(codes.shape[1], _join(codes, codes.shape[1])[:, 0])
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of different tokens."""
         return len(self.vocabulary) + 2
 
-    def ngrams(self):
+    def ngrams(self) -> list[str]:
         """Return the strings that the tokens from 2 on stand for."""
         return [
             "".join(chr(joined >> _BITS * back & 2**_BITS - 1) for back in reversed(range(self.n)))
             for joined in self.vocabulary.tolist()
         ]
 
-    def encode(self, texts, length):
+    def encode(self, texts: Sequence[str] | np.ndarray | tf.Tensor, length: int) -> tf.Tensor:
         """Return the int32 tokens `(batch, length)` of the first `length` characters of texts, also within a graph.
 
         The texts are UTF-8 strings `(batch,)`; other bytes become U+FFFD. After the last character there is padding.
@@ -141,7 +149,7 @@ class NgramChannels:
     vocabulary: np.ndarray
 
     @classmethod
-    def of(cls, texts, n, size):
+    def of(cls, texts: Sequence[str], n: int, size: int) -> Self:
         """Return the tokens of `size` different kinds, the most frequent n-grams of these texts and the first two."""
         hashes = np.concatenate([cls._hashes(_code_points([text], len(text)), n).numpy().ravel() for text in texts])
         values, counts = np.unique(hashes, return_counts=True)
@@ -150,11 +158,11 @@ class NgramChannels:
         return cls(n, np.sort(values[kept]))
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of different tokens, padding and the unknown token included."""
         return len(self.vocabulary) + 2
 
-    def encode(self, texts, length):
+    def encode(self, texts: Sequence[str] | np.ndarray | tf.Tensor, length: int) -> tf.Tensor:
         """Return the int32 tokens `(batch, length, n)` of the first `length` characters of texts, also within a graph.
 
         The texts are UTF-8 strings `(batch,)`; other bytes become U+FFFD. After the last character there is padding.
@@ -205,17 +213,17 @@ class TextDataset(Dataset):
 
 
 def load_texts(
-    dataset,
-    data_dir=None,
-    train_split="train",
-    validation_split="validation",
-    test_split="test",
-    data=None,
-    text=None,
-    label=None,
-    class_names=None,
-    needed=files.SPLITS,
-):
+    dataset: str,
+    data_dir: str | Path | None = None,
+    train_split: str = "train",
+    validation_split: str = "validation",
+    test_split: str = "test",
+    data: str | Path | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    class_names: Sequence[str] | None = None,
+    needed: Sequence[str] = files.SPLITS,
+) -> TextDataset:
     """Load a `TextDataset` of whole texts from a data set with one text and one class label, as all loaders do.
 
     `data` is a table in place of the TFDS set, which `files.read_texts` reads with the arguments after it.
@@ -244,7 +252,17 @@ def _keys(builder):
     return one_of_each(builder, "has not one text and one class label", *kinds)
 
 
-def text_batches(tokens, labels, batch_size, seed, first_step, last_step, shortest=1, token_dropout=0.0, shard=WHOLE):
+def text_batches(
+    tokens: np.ndarray,
+    labels: np.ndarray,
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    last_step: int,
+    shortest: int = 1,
+    token_dropout: float = 0.0,
+    shard: Shard = WHOLE,
+) -> tf.data.Dataset:
     """Return shuffled batches of texts of random lengths, with random tokens replaced by the unknown one.
 
     So a network meets during training what users' texts have. A text keeps a number of tokens that is drawn uniformly

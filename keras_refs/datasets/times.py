@@ -9,7 +9,7 @@ DAYS_OF_MONTHS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], "int
 SECONDS_A_DAY = 24 * 60 * 60
 
 
-def is_date(strings):
+def is_date(strings: tf.Tensor) -> tf.Tensor:
     """Return which strings are a date of the proleptic Gregorian calendar, written as `2014-12-25`; runs in a graph.
 
     They go from 0001-01-01 to 9999-12-31. A string tensor of any shape gives a bool tensor of the same shape.
@@ -22,7 +22,7 @@ def is_date(strings):
     return has_form & (year > 0) & (day <= days)
 
 
-def is_time(strings):
+def is_time(strings: tf.Tensor) -> tf.Tensor:
     """Return which strings are a time as ISO 8601 writes it, in a bool tensor of their shape; runs in a graph.
 
     These are a date, as `is_date` has it, with or without a clock, and a month or a year for its first day. Between
@@ -33,7 +33,7 @@ def is_time(strings):
     return is_date(tf.strings.substr(_with_day(tf.where(has_form, strings, "2000")), 0, 10)) & has_form
 
 
-def parse_times(strings):
+def parse_times(strings: tf.Tensor) -> tf.Tensor:
     """Return int64 minutes since 1970-01-01T00:00 of string tensors that `is_time` is true for; runs in a graph.
 
     They are those of the local clock, the one that was written: a zone changes nothing. Seconds are cut off.
@@ -44,7 +44,7 @@ def parse_times(strings):
     return parse_seconds(strings) // 60
 
 
-def parse_seconds(strings):
+def parse_seconds(strings: tf.Tensor) -> tf.Tensor:
     """Return what `parse_times` does, in seconds, of which fractions are cut off."""
     valid = is_time(strings)
     message = f"a time must be {TIME}; these are not:"

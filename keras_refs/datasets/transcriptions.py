@@ -1,9 +1,14 @@
 """Strings with their transcriptions, and the tokens that a sequence-to-sequence network reads and predicts."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import re
 import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -13,6 +18,11 @@ from keras_refs.datasets.alignment import BOUNDARY
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all, split_files
 from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, shuffled_range, without_autotune
 from keras_refs.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_refs.datasets.pipelines import Shard
 
 PADDING = 0
 
@@ -32,26 +42,26 @@ class Symbols:
     lower_case: bool = False
 
     @classmethod
-    def of(cls, strings, separator="", lower_case=False):
+    def of(cls, strings: Iterable[str], separator: str = "", lower_case: bool = False) -> Self:
         """Return the symbols that occur in Python strings."""
         split = cls((), separator, lower_case).split
         return cls(tuple(sorted({symbol for string in strings for symbol in split(string)})), separator, lower_case)
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of different tokens."""
         return len(self.symbols) + 2
 
-    def split(self, string):
+    def split(self, string: str) -> list[str]:
         """Return the symbols of a Python string."""
         string = normalised(string.lower() if self.lower_case else string)
         return [symbol for symbol in string.split(self.separator) if symbol] if self.separator else list(string)
 
-    def lookup(self, tokens):
+    def lookup(self, tokens: Iterable[int]) -> tuple[str, ...]:
         """Return the symbols of a sequence of tokens as a tuple, without padding and boundary."""
         return tuple(self.symbols[token - BOUNDARY - 1] for token in tokens if token > BOUNDARY)
 
-    def tokens(self, strings, boundary=False):
+    def tokens(self, strings: Sequence[str] | np.ndarray | tf.Tensor, boundary: bool = False) -> tf.Tensor:
         """Return the int32 tokens `(batch, steps)` of UTF-8 strings `(batch,)`, padded at the end.
 
         Other symbols are left out. With `boundary`, the boundary is appended to each.
@@ -75,7 +85,7 @@ class Symbols:
         # A network needs a step to read, be it padding.
         return tf.pad(tokens, [[0, 0], [0, tf.cast(tf.shape(tokens)[1] == 0, tf.int32)]])
 
-    def strings(self, tokens):
+    def strings(self, tokens: tf.Tensor) -> tf.Tensor:
         """Return the strings of int32 tokens `(..., steps)`."""
         symbols = tf.gather(tf.constant(["", "", *self.symbols]), tokens)
         joined = tf.strings.strip(tf.strings.reduce_join(symbols, axis=-1, separator=self.separator))
@@ -91,7 +101,7 @@ class Transcriptions(Examples):
     sources: tuple[str, ...]
     targets: tuple[tuple[str, ...], ...]
 
-    def pairs(self):
+    def pairs(self) -> tuple[list[str], list[str]]:
         """Return every source with each of its targets, as two lists."""
         pairs = [(s, target) for s, targets in zip(self.sources, self.targets, strict=True) for target in targets]
         return [source for source, _ in pairs], [target for _, target in pairs]
@@ -121,12 +131,12 @@ class TranscriptionDataset(Dataset):
             )
 
     @functools.cached_property
-    def source_symbols(self):
+    def source_symbols(self) -> Symbols:
         """The `Symbols` of the training sources."""
         return Symbols.of(self.train.sources, lower_case=True)
 
     @functools.cached_property
-    def target_symbols(self):
+    def target_symbols(self) -> Symbols:
         """The `Symbols` of the training targets."""
         symbols = self._written_symbols
         return dataclasses.replace(symbols, symbols=(*symbols.symbols, "")) if self.aligned else symbols
@@ -140,7 +150,7 @@ class TranscriptionDataset(Dataset):
         sizes = self.source_symbols.size, self._written_symbols.size
         return alignment.fit_alignment(*self._tokens(self.train), *sizes)
 
-    def token_pairs(self, split):
+    def token_pairs(self, split: Transcriptions) -> tuple[np.ndarray, np.ndarray]:
         """Return the tokens of every source of a `Transcriptions` with each of its targets, two int32 `(pairs, steps)`.
 
         They are padded at the end; targets end with the boundary.
@@ -156,17 +166,17 @@ class TranscriptionDataset(Dataset):
 
 
 def load_transcriptions(
-    dataset,
-    data_dir=None,
-    train_split="train",
-    validation_split="validation",
-    test_split="test",
-    separator="",
-    simplify=None,
-    data=None,
-    source=None,
-    target=None,
-):
+    dataset: str,
+    data_dir: str | Path | None = None,
+    train_split: str = "train",
+    validation_split: str = "validation",
+    test_split: str = "test",
+    separator: str = "",
+    simplify: Callable[[str], str] | None = None,
+    data: str | Path | None = None,
+    source: str | None = None,
+    target: str | None = None,
+) -> TranscriptionDataset:
     """Load a `TranscriptionDataset`; what all loaders take and raise is in `keras_refs.datasets`.
 
     The TFDS set has one text and one sequence of texts, its transcriptions; `separator` separates two symbols of one.
@@ -181,7 +191,15 @@ def load_transcriptions(
     return TranscriptionDataset.from_builder(dataset, builder, splits, separator=separator)
 
 
-def count_sources(dataset, data_dir=None, train_split="train", data=None, source=None, target=None, separator=""):
+def count_sources(
+    dataset: str,
+    data_dir: str | Path | None = None,
+    train_split: str = "train",
+    data: str | Path | None = None,
+    source: str | None = None,
+    target: str | None = None,
+    separator: str = "",
+) -> int:
     """Return the number of training sources of what `load_transcriptions` takes; a TFDS set is not read for it."""
     if data is not None:
         return len(files.read_pairs(data, source, target, separator)[0])
@@ -191,8 +209,15 @@ def count_sources(dataset, data_dir=None, train_split="train", data=None, source
 
 
 def load_transcription_split(
-    dataset, data_dir=None, split="test", separator="", simplify=None, data=None, source=None, target=None
-):
+    dataset: str,
+    data_dir: str | Path | None = None,
+    split: str = "test",
+    separator: str = "",
+    simplify: Callable[[str], str] | None = None,
+    data: str | Path | None = None,
+    source: str | None = None,
+    target: str | None = None,
+) -> Transcriptions:
     """Load one split with what `load_transcriptions` takes; return a `Transcriptions`."""
     if data is not None:
         splits = files.read_pairs(data, source, target, separator, needed=(split,))
@@ -201,12 +226,14 @@ def load_transcription_split(
     return _read(builder, keys, split, simplify)
 
 
-def normalised(string):
+def normalised(string: str) -> str:
     """Return a string in Unicode's normal form NFC, so that what looks the same is the same, as all that is read is."""
     return unicodedata.normalize("NFC", string)
 
 
-def teacher_forcing(sources, targets, num_target_symbols):
+def teacher_forcing(
+    sources: tf.Tensor, targets: tf.Tensor, num_target_symbols: int
+) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """Return what `models.attention_seq2seq` is trained on; runs in a graph.
 
     At each step the decoder reads the target up to the step before; first it reads the boundary.
@@ -226,7 +253,15 @@ def teacher_forcing(sources, targets, num_target_symbols):
     return {"source": sources, "target": tf.where(is_token, previous, PADDING)}, one_hot
 
 
-def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=None, shard=WHOLE):
+def bucketed_batches(
+    arrays: Sequence[Any],
+    batch_size: int,
+    seed: int,
+    first_step: int,
+    last_step: int,
+    prepare: Callable[..., Any] | None = None,
+    shard: Shard = WHOLE,
+) -> tf.data.Dataset:
     """Return shuffled batches of sequences of about the same length, truncated to the longest of the batch.
 
     As with `shuffled_batches`, whose arguments these are, an epoch leaves out what does not fill a batch. Examples are
@@ -266,7 +301,7 @@ def bucketed_batches(arrays, batch_size, seed, first_step, last_step, prepare=No
     return without_autotune(batches.map(batch).prefetch(4))
 
 
-def without_padding(tokens):
+def without_padding(tokens: Any) -> Any:
     """Return tokens `(batch, steps)` up to the end of the longest sequence, without the padding that none needs."""
     return tokens[:, : tf.reduce_max(tf.math.count_nonzero(tokens, axis=1))]
 

@@ -20,7 +20,7 @@ _CHANGED = {0x166D: "Po", 0x1734: "Mn", 0x111C9: "Po"}
 
 
 @functools.cache
-def normal_forms():
+def normal_forms() -> tuple[dict[int, str], set[int]]:
     """Return what code points are replaced by, and those that are words by themselves.
 
     Returns:

@@ -4,8 +4,9 @@ import collections
 import dataclasses
 import functools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
@@ -71,7 +72,7 @@ class WordPiece:
             )
 
     @classmethod
-    def from_file(cls, path):
+    def from_file(cls, path: str | Path) -> Self:
         """Read a `vocab.txt`: UTF-8, a token a line.
 
         Raises:
@@ -83,14 +84,16 @@ class WordPiece:
             raise UserError(f"The vocabulary must be a text file in UTF-8. Received: {path} ({error})") from error
         # Other characters that end lines, such as U+2028, may be tokens.
         lines = [line.removesuffix("\r") for line in lines]
-        return cls(lines if lines[-1] else lines[:-1])
+        return cls(tuple(lines if lines[-1] else lines[:-1]))
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of different tokens."""
         return len(self.vocabulary)
 
-    def encode(self, texts, length, pad_to_length=False):
+    def encode(
+        self, texts: Sequence[str] | np.ndarray | tf.Tensor, length: int, pad_to_length: bool = False
+    ) -> tf.Tensor:
         """Return the int32 tokens `(batch, steps)` of texts, from `[CLS]` to `[SEP]`, then 0; also within a graph.
 
         Args:

@@ -2,11 +2,4 @@
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "decoders": ["beam_decode", "greedy_decode"],
-        "fast_parts": ["FastParts"],
-        "search": ["beam_search", "greedy_search"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

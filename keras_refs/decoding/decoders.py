@@ -3,12 +3,14 @@
 An output has at most twice as many steps as the longest source of its batch and ten more.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
-from keras_refs.decoding.search import beam_search, greedy_search
+from keras_refs.decoding.search import Parts, beam_search, greedy_search
 
 
-def greedy_decode(parts, tokens, boundary, longest_source):
+def greedy_decode(parts: Parts, tokens: tf.Tensor, boundary: int, longest_source: int) -> Any:
     """Return the output of the greedy search for each source.
 
     Args:
@@ -30,7 +32,9 @@ def greedy_decode(parts, tokens, boundary, longest_source):
     }
 
 
-def beam_decode(parts, tokens, boundary, longest_source, width, length_penalty=0.0):
+def beam_decode(
+    parts: Parts, tokens: tf.Tensor, boundary: int, longest_source: int, width: int, length_penalty: float = 0.0
+) -> Any:
     """Return the best outputs of a beam search for each source, best first.
 
     The arguments are those of `greedy_decode`, and `width` and `length_penalty` of `beam_search`.

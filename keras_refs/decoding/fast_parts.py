@@ -1,8 +1,16 @@
 """The two parts of a sequence-to-sequence model in TensorFlow's own operations, which exports decode with."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import tensorflow as tf
 
 from keras_refs.models.seq2seq import SHARPNESS
+
+if TYPE_CHECKING:
+    import keras
 
 ACTIVATIONS = (tf.sigmoid, tf.sigmoid, tf.tanh, tf.sigmoid)
 """Activations of the input gate, the forget gate, the candidate and the output gate, in Keras's order."""
@@ -19,10 +27,10 @@ class FastParts:
     them. Call it inside a `tf.function`, which then reads them again whenever it runs.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         self._layers = {layer.name: layer for layer in model.layers}
 
-    def __call__(self, dtype=tf.float32):
+    def __call__(self, dtype: tf.DType = tf.float32) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """Return encoder and step, whose large products are computed in `dtype`, `tf.float32` or `tf.bfloat16`.
 
         The cells' states, the attention and the probabilities are float32 in any case. In large batches bfloat16 takes

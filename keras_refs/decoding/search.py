@@ -4,15 +4,20 @@ Both take the two parts of a model that `models.seq2seq_parts` or `FastParts` re
 symbol. Symbol 0 is padding; one symbol, the boundary, starts and ends a sequence.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from keras_refs.models.seq2seq import STATES
 
 PADDING = 0
+Parts = tuple[Callable[..., Any], Callable[..., Any]]
+"""The encoder and the step."""
 
 
-def greedy_search(parts, source, boundary, max_steps):
+def greedy_search(parts: Parts, source: tf.Tensor, boundary: int, max_steps: int) -> Any:
     """Return for each source the sequence of the most probable symbol at every step.
 
     Args:
@@ -64,7 +69,9 @@ def greedy_search(parts, source, boundary, max_steps):
     return {"symbols": symbols, "log_probability": log_probability, "attention": attention}
 
 
-def beam_search(parts, source, boundary, max_steps, width, length_penalty=0.0):
+def beam_search(
+    parts: Parts, source: tf.Tensor, boundary: int, max_steps: int, width: int, length_penalty: float = 0.0
+) -> Any:
     """Return for each source the best sequences of a beam search, best first.
 
     The score of a sequence is its log-probability divided by its length, which includes the boundary, to the power of

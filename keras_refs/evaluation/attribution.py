@@ -4,12 +4,15 @@ No library fits: tf-explain and tf-keras-vis had their last releases in 2021 and
 before 2.21, captum is for PyTorch, and shap has neither saliency nor Grad-CAM.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 
-def remove_final_activation(model):
+def remove_final_activation(model: keras.Model) -> None:
     """Remove the softmax, or sigmoid, from the last layer of a classifier, in place, which then outputs logits.
 
     The gradient of a probability, unlike that of a logit, depends on all classes and vanishes where the model is sure.
@@ -21,7 +24,7 @@ def remove_final_activation(model):
     last.activation = keras.activations.linear
 
 
-def input_gradients(function, inputs, output_indices):
+def input_gradients(function: Callable[..., Any], inputs: np.ndarray | tf.Tensor, output_indices: Any) -> np.ndarray:
     """Return the gradient of one output of each example with respect to its whole input, float32 `(batch, ...)`.
 
     Args:
@@ -36,7 +39,7 @@ def input_gradients(function, inputs, output_indices):
     return tape.gradient(selected, inputs).numpy()
 
 
-def saliency(model, images, classes):
+def saliency(model: keras.Model, images: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Return how strongly the score of a class depends on each pixel, float32 `(batch, height, width)`.
 
     For the logit S_c of class c and the pixel at row i, column j with channels k it is max_k |dS_c / dI_ijk|: Simonyan,
@@ -50,7 +53,7 @@ def saliency(model, images, classes):
     return abs(input_gradients(model, images, classes)).max(axis=-1)
 
 
-def grad_cam(model, images, classes, layer):
+def grad_cam(model: keras.Model, images: np.ndarray, classes: np.ndarray, layer: str) -> np.ndarray:
     """Return where a convolutional layer's feature maps support a class, float32 `(batch, rows, columns)` as these.
 
     With A_k the maps of the layer, of Z positions, and S_c the logit of class c it is
@@ -78,7 +81,7 @@ def grad_cam(model, images, classes, layer):
     return tf.nn.relu(tf.reduce_sum(weights * tf.nn.relu(maps), axis=-1)).numpy()
 
 
-def gradient_norms(model, sequences):
+def gradient_norms(model: keras.Model, sequences: np.ndarray) -> Any:
     """Return how strongly each output of a model depends on each step of its input, float32 `(length,)` by output.
 
     It is the L2 norm of the gradient with respect to the step, averaged over the examples. By back-propagation through

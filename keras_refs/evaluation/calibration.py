@@ -7,7 +7,7 @@ INTERVAL = 0.1, 0.9
 BLOCKS = 5
 
 
-def reliable_weight(outputs, targets):
+def reliable_weight(outputs: np.ndarray, targets: np.ndarray) -> float:
     """Return by what factor in [0, 1] to multiply outputs so that they are sure to help: 0 if they are not.
 
     The factor of the least squared error, less its standard error: that of the jackknife, which leaves out each of
@@ -30,7 +30,7 @@ def reliable_weight(outputs, targets):
     return float(np.clip(sums[:, 0].sum() / sums[:, 1].sum() - error, 0, 1))
 
 
-def interval_margins(residuals):
+def interval_margins(residuals: np.ndarray) -> np.ndarray:
     """Return what to add to a forecast for the bounds of an interval with the quantiles `INTERVAL`.
 
     These are quantiles of the residuals of every step ahead, as in split conformal prediction. Windows that overlap

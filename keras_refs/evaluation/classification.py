@@ -1,12 +1,17 @@
 """Scores and figures of a classifier."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import metrics
 
 from keras_refs.evaluation.figures import new_figure
 
 
-def classification_metrics(labels, probabilities, class_names):
+def classification_metrics(labels: ArrayLike, probabilities: ArrayLike, class_names: Sequence[str]) -> dict[str, Any]:
     """Score predicted class probabilities.
 
     Args:
@@ -39,7 +44,7 @@ def classification_metrics(labels, probabilities, class_names):
     }
 
 
-def save_confusion_matrix(confusion, class_names, path):
+def save_confusion_matrix(confusion: ArrayLike, class_names: Sequence[str], path: str | Path) -> None:
     """Draw a confusion matrix, each row coloured by its fractions of the true class.
 
     `confusion` has counts `(classes, classes)`, a row for each true class and a column for each predicted one, in the
@@ -60,7 +65,7 @@ def save_confusion_matrix(confusion, class_names, path):
             axes.text(column, row, confusion[row, column], ha="center", va="center", color=colour, fontsize=8)
 
 
-def save_roc_curve(labels, probabilities, path):
+def save_roc_curve(labels: np.ndarray, probabilities: np.ndarray, path: str | Path) -> None:
     """Draw the receiver operating characteristic (ROC) of a binary classifier, with the area under it (AUC).
 
     Both arguments are `(examples,)`: true classes, 0 or 1, each at least once, and probabilities of class 1.
@@ -75,7 +80,14 @@ def save_roc_curve(labels, probabilities, path):
         axes.grid(alpha=0.3)
 
 
-def save_confident_mistakes(images, labels, probabilities, class_names, path, count=24):
+def save_confident_mistakes(
+    images: Any,
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+    path: str | Path,
+    count: int = 24,
+) -> None:
     """Draw the misclassified images whose predicted class has the highest probabilities.
 
     `images` are uint8 `(examples, height, width, channels)`; the next three arguments are those of

@@ -1,5 +1,8 @@
 """Figures of what a prediction depends on."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 from matplotlib.colors import PowerNorm
 
@@ -9,7 +12,7 @@ HEAT = "inferno"
 """A colour map of increasing brightness, readable in greyscale and with colour-vision deficiency."""
 
 
-def save_maps(images, titles, maps, path):
+def save_maps(images: np.ndarray, titles: Sequence[str], maps: dict[str, np.ndarray], path: str | Path) -> None:
     """Draw images, one per column, and under each its attribution maps, each scaled to its own maximum.
 
     Args:
@@ -52,7 +55,7 @@ def _relative(values):
     return values / max(values.max(), 1e-12)
 
 
-def save_influence(influence, names, label, path):
+def save_influence(influence: np.ndarray, names: Sequence[str], label: str, path: str | Path) -> None:
     """Draw how strongly each step of a forecast depends on each step of its input window, one panel per feature.
 
     `influence` is non-negative, `(features, horizon, window)`, the last step of the window last; `names` has a name for
@@ -74,7 +77,9 @@ def save_influence(influence, names, label, path):
         axes.figure.colorbar(image, ax=panels, label=label)
 
 
-def save_characters(texts, titles, strengths, label, path):
+def save_characters(
+    texts: Sequence[str], titles: Sequence[str], strengths: Sequence[np.ndarray], label: str, path: str | Path
+) -> None:
     """Draw texts, one per row, with every character coloured by its attribution, relative to the maximum of its text.
 
     Each text has a title, such as the predicted class, and in `strengths` an array with a non-negative attribution for
@@ -94,7 +99,9 @@ def save_characters(texts, titles, strengths, label, path):
         axes.figure.colorbar(image, ax=axes, label=f"{label}, relative\nto the text's maximum", fraction=0.03)
 
 
-def save_marked_values(values, marks, gradients, path):
+def save_marked_values(
+    values: np.ndarray, marks: np.ndarray, gradients: dict[str, np.ndarray], path: str | Path
+) -> None:
     """Draw the gradients of networks for the adding problem with respect to each value, one panel per sequence.
 
     All arrays are `(sequences, length)`: `marks` has 1 where a value is to be added, else 0; `gradients` has by network
@@ -114,7 +121,7 @@ def save_marked_values(values, marks, gradients, path):
         axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=1 + len(gradients))
 
 
-def save_coefficients(names, coefficients, label, path):
+def save_coefficients(names: Sequence[str], coefficients: dict[str, np.ndarray], label: str, path: str | Path) -> None:
     """Draw the weights of a linear model as bars, sorted by magnitude, one panel per output.
 
     `names` has a name for each feature, `coefficients` by output an array `(features,)`; `label` says what a weight

@@ -1,14 +1,24 @@
 """Figures: what all share, and learning curves."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CLASSIFICATION_CURVES = {"loss": "cross-entropy", "accuracy": "accuracy"}
 
 
 @contextlib.contextmanager
-def new_figure(path, width, height, rows=1, columns=1, **options):
+def new_figure(
+    path: str | Path, width: float, height: float, rows: int = 1, columns: int = 1, **options: Any
+) -> Iterator[list[Any]]:
     """Give the axes of a new figure as a list, row by row, and write the figure to the PNG file `path` at the end.
 
     Width and height are in inches; `options` are more arguments of `Figure.subplots`.
@@ -19,7 +29,7 @@ def new_figure(path, width, height, rows=1, columns=1, **options):
     figure.savefig(path, dpi=120)
 
 
-def save_learning_curves(history, path, metrics=CLASSIFICATION_CURVES):
+def save_learning_curves(history: Any, path: str | Path, metrics: Mapping[str, str] = CLASSIFICATION_CURVES) -> None:
     """Draw metrics of training and validation against epochs, with the best epoch.
 
     The epochs of the `training.History` have every metric and its `val_` twin; `metrics` has an axis label for each.
@@ -29,7 +39,7 @@ def save_learning_curves(history, path, metrics=CLASSIFICATION_CURVES):
             _plot(axes, history, {metric: "training", f"val_{metric}": "validation"}, label, mark_best_epoch=True)
 
 
-def save_gan_losses(history, path):
+def save_gan_losses(history: Any, path: str | Path) -> None:
     """Draw the losses of generator and discriminator, and the monitored distance with the best epoch.
 
     The epochs of the `training.History` have `generator_loss`, `discriminator_loss` and the monitored metric.
@@ -42,7 +52,12 @@ def save_gan_losses(history, path):
         distance.set(yscale="log")
 
 
-def save_memory(curves, chance, gradients, path):
+def save_memory(
+    curves: Mapping[str, Sequence[float]],
+    chance: float,
+    gradients: Mapping[str, dict[str, np.ndarray]],
+    path: str | Path,
+) -> None:
     """Draw the learning curves of networks on a task that needs memory, and how far back their gradients reach.
 
     `curves` has by network its mean squared error on the validation split after each epoch; `chance` is that of the

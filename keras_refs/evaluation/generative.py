@@ -4,12 +4,13 @@ Features are arrays `(examples, dimensions)`; the real and the generated example
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
 
-def generative_metrics(real, generated):
+def generative_metrics(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
     """Return `frechet_distance`, `kernel_distance`, `precision` and `recall` of two sets of features by name."""
     precision, recall = precision_and_recall(real, generated)
     return {
@@ -20,14 +21,14 @@ def generative_metrics(real, generated):
     }
 
 
-def evenness(fractions):
+def evenness(fractions: ArrayLike) -> float:
     """Return the entropy of fractions that sum to 1, `(classes,)`, over that of equal ones: in [0, 1]."""
     fractions = np.asarray(fractions, "float64")
     positive = fractions[fractions > 0]
     return float(-(positive * np.log(positive)).sum() / np.log(len(fractions)))
 
 
-def frechet_distance(real, generated):
+def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
     """Return the Fréchet distance of two sets of features, each modelled as a sample of a Gaussian.
 
     |m - n|^2 + tr(C + D - 2 (C D)^(1/2)), with the means m, n and the covariances C, D: 0 for the same mean and
@@ -39,7 +40,9 @@ def frechet_distance(real, generated):
     return gaussian_frechet_distance(*means, *covariances)
 
 
-def gaussian_frechet_distance(mean, other_mean, covariance, other_covariance):
+def gaussian_frechet_distance(
+    mean: np.ndarray, other_mean: np.ndarray, covariance: np.ndarray, other_covariance: np.ndarray
+) -> float:
     """Return the squared Fréchet distance of two Gaussians."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
@@ -49,7 +52,9 @@ def gaussian_frechet_distance(mean, other_mean, covariance, other_covariance):
     return float(np.sum((mean - other_mean) ** 2) + max(0.0, traces))
 
 
-def kernel_distance(real, generated, size=1000, subsets=20, seed=0):
+def kernel_distance(
+    real: np.ndarray, generated: np.ndarray, size: int = 1000, subsets: int = 20, seed: int = 0
+) -> float:
     """Return the kernel distance of two sets of features: the mean of unbiased estimates on random subsets.
 
     The squared maximum mean discrepancy for the kernel k(x, y) = (x . y / dimensions + 1)^3. It is 0 on average for two
@@ -68,7 +73,7 @@ def kernel_distance(real, generated, size=1000, subsets=20, seed=0):
     return float(np.mean(estimates))
 
 
-def precision_and_recall(real, generated, neighbours=3):
+def precision_and_recall(real: np.ndarray, generated: np.ndarray, neighbours: int = 3) -> tuple[float, float]:
     """Return the fraction of generated examples that lie among the real ones, and of real ones among the generated.
 
     An example lies among others if it is no farther from one of them than that one's k-th nearest neighbour of its own
@@ -85,7 +90,7 @@ def _fraction_among(examples, others, neighbours):
     return float(np.concatenate(inside).mean())
 
 
-def nearest_examples(generated, real):
+def nearest_examples(generated: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return for each generated example the Euclidean distance to the nearest real one, and the index of that one."""
     generated, real = (np.reshape(examples, (len(examples), -1)).astype("float32") for examples in (generated, real))
     distances, indices = NearestNeighbors(n_neighbors=1).fit(real).kneighbors(generated)

@@ -1,5 +1,8 @@
 """Many images as one: grids and animations, as PNG and GIF files."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
@@ -7,7 +10,7 @@ GAP = 2
 """White pixels between two images of a grid."""
 
 
-def image_grid(images, columns):
+def image_grid(images: np.ndarray, columns: int) -> np.ndarray:
     """Return one image of many, uint8 `(examples, height, width, channels)`, arranged row by row on white.
 
     The result is uint8 `(rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, channels)`.
@@ -21,13 +24,13 @@ def image_grid(images, columns):
     return grid
 
 
-def save_image(image, path, scale=2):
+def save_image(image: np.ndarray, path: str | Path, scale: int = 2) -> None:
     """Write an image, uint8 `(height, width, channels)` with 1 or 3 channels, enlarged by an integer factor."""
     pixels = np.repeat(np.repeat(image, scale, axis=0), scale, axis=1)
     Image.fromarray(pixels.squeeze(axis=2) if image.shape[2] == 1 else pixels).save(path)
 
 
-def save_animation(paths, path, frames=24, seconds=6.0):
+def save_animation(paths: Sequence[Path], path: str | Path, frames: int = 24, seconds: float = 6.0) -> None:
     """Write an animated GIF of image files, which shows the last image for two seconds.
 
     Of `paths`, images of one size, at most `frames` are selected at equal distances, the first and the last among them.

@@ -1,5 +1,8 @@
 """Simple scikit-learn models that a network must beat on the same examples."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
@@ -10,7 +13,9 @@ from sklearn.svm import LinearSVC
 RIDGE_STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
-def ridge_predictions(train, validation, test_inputs):
+def ridge_predictions(
+    train: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray], test_inputs: np.ndarray
+) -> np.ndarray:
     """Return predictions of a ridge regression, its penalty chosen by the validation split, fitted to both splits.
 
     Each of the two is `(inputs, targets)`. Inputs are `(examples, features)`, targets `(examples, outputs)`, and so are
@@ -24,7 +29,7 @@ def ridge_predictions(train, validation, test_inputs):
     return search.fit(inputs, targets).predict(np.asarray(test_inputs, "float64")).reshape(len(test_inputs), -1)
 
 
-def fit_ngram_classifier(texts, labels):
+def fit_ngram_classifier(texts: Sequence[str], labels: np.ndarray) -> Any:
     """Return a linear support vector machine on character n-grams of lengths 1 to 4, whose `predict` takes texts."""
     ngrams = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), lowercase=False, sublinear_tf=True)
     return make_pipeline(ngrams, LinearSVC(random_state=0)).fit(texts, labels)

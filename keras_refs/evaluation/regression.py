@@ -1,12 +1,22 @@
 """Scores and figures of predicted numbers, among them forecasts."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn import metrics
 
 from keras_refs.evaluation.figures import new_figure
 
 
-def regression_metrics(targets, predictions, references=None, interval=None):
+def regression_metrics(
+    targets: ArrayLike,
+    predictions: ArrayLike,
+    references: Mapping[str, ArrayLike] | None = None,
+    interval: tuple[np.ndarray, np.ndarray] | None = None,
+) -> dict[str, Any]:
     """Score predictions in the units of the targets.
 
     Args:
@@ -49,7 +59,7 @@ def _errors(targets, predictions):
     }
 
 
-def save_predictions(targets, predictions, path):
+def save_predictions(targets: np.ndarray, predictions: np.ndarray, path: str | Path) -> None:
     """Draw predictions against true values, and a histogram of the residuals.
 
     Both may have any shape, but the same; of more than 5,000 values, a subset is drawn.
@@ -66,7 +76,16 @@ def save_predictions(targets, predictions, path):
         right.set(xlabel="residual (true value - prediction)", ylabel="number of values")
 
 
-def save_forecasts(times, targets, forecasts, label, path, interval=None, steps=120, every=1):
+def save_forecasts(
+    times: np.ndarray,
+    targets: np.ndarray,
+    forecasts: dict[str, np.ndarray],
+    label: str,
+    path: str | Path,
+    interval: tuple[np.ndarray, np.ndarray] | None = None,
+    steps: int = 120,
+    every: int = 1,
+) -> None:
     """Draw forecasts and true values against time, for consecutive windows from the middle of the examples.
 
     `times` has the minutes from 1970 to the first forecast step of each window, integers `(examples,)`, each `every`
@@ -97,7 +116,7 @@ def save_forecasts(times, targets, forecasts, label, path, interval=None, steps=
         axes.figure.legend(loc="outside lower center", ncols=len(forecasts) + 1)
 
 
-def save_error_by_step(targets, forecasts, label, path):
+def save_error_by_step(targets: np.ndarray, forecasts: dict[str, np.ndarray], label: str, path: str | Path) -> None:
     """Draw the root mean squared error of forecasts against the steps ahead; arguments as for `save_forecasts`."""
     with new_figure(path, 7, 4) as (axes,):
         for name, values in forecasts.items():

@@ -1,7 +1,9 @@
 """Scores as text, without the packages that compute them: trained models are listed where these are missing."""
 
+from typing import Any
 
-def format_classification_metrics(scores):
+
+def format_classification_metrics(scores: dict[str, Any]) -> str:
     """Return the result of `classification_metrics` as a table to print."""
     width = max(len(name) for name in [*scores["per_class"], "class"])
     lines = [f"{'class':<{width}}  precision  recall      f1  examples"]
@@ -12,7 +14,7 @@ def format_classification_metrics(scores):
     return "\n".join([*lines, f"accuracy {scores['accuracy']:.4f}, loss {scores['loss']:.4f}"])
 
 
-def format_regression_metrics(scores):
+def format_regression_metrics(scores: dict[str, Any]) -> str:
     """Return the result of `regression_metrics` as a table to print; the last line is the model's own."""
     width = max((len(name) for name in scores["references"]), default=0)
     lines = [f"{'reference':<{width}}  {'RMSE':>10}  {'MAE':>10}      R2  skill against it"] * bool(width)

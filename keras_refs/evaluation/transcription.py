@@ -1,16 +1,22 @@
 """Scores and figures of transcriptions: sequences of symbols predicted for strings."""
 
 import collections
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 from rapidfuzz.distance import Levenshtein
 
 from keras_refs.evaluation.figures import new_figure
 
 
-def transcription_metrics(references, predictions):
+def transcription_metrics(
+    references: Sequence[Sequence[Sequence[str]]], predictions: Sequence[Sequence[str]]
+) -> dict[str, Any]:
     """Return the error rates of transcriptions, each against the nearest of its references.
 
     Args:
@@ -31,7 +37,9 @@ def transcription_metrics(references, predictions):
     }
 
 
-def confusions(references, predictions):
+def confusions(
+    references: Sequence[Sequence[Sequence[str]]], predictions: Sequence[Sequence[str]]
+) -> collections.Counter[tuple[str, str]]:
     """Count which wrong symbols are predicted for which symbols of the nearest references.
 
     Takes what `transcription_metrics` takes. Returns a `collections.Counter` by `(reference symbol, predicted symbol)`;
@@ -59,14 +67,20 @@ class SequenceAccuracy(keras.metrics.Mean):
     where there is padding; predictions there do not count.
     """
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Accumulate a batch."""
         same = ops.equal(ops.argmax(y_true, axis=-1), ops.argmax(y_pred, axis=-1))
         padding = ops.logical_not(ops.any(ops.cast(y_true, "bool"), axis=-1))
         super().update_state(ops.all(ops.logical_or(same, padding), axis=-1), sample_weight)
 
 
-def save_attention(sources, predictions, attention, path, columns=4):
+def save_attention(
+    sources: Sequence[str],
+    predictions: Sequence[Sequence[str]],
+    attention: np.ndarray,
+    path: str | Path,
+    columns: int = 4,
+) -> None:
     """Draw which characters of a source each predicted symbol attends to, one panel per source.
 
     Sources are strings, predictions sequences of symbols, and `attention` has weights in [0, 1], `(sources, steps,
@@ -84,7 +98,9 @@ def save_attention(sources, predictions, attention, path, columns=4):
         axes.figure.colorbar(image, ax=panels, label="attention weight", shrink=0.6)
 
 
-def save_error_by_length(lengths, wrong, label, path, min_count=20):
+def save_error_by_length(
+    lengths: ArrayLike, wrong: ArrayLike, label: str, path: str | Path, min_count: int = 20
+) -> None:
     """Draw the error rate against the length of the source, over a histogram of the lengths.
 
     `lengths` has each source's length in characters, `wrong` booleans: whether its prediction is wrong. `label` says
@@ -103,7 +119,7 @@ def save_error_by_length(lengths, wrong, label, path, min_count=20):
         errors.set(ylabel="error rate", ylim=(0, None))
 
 
-def save_confusions(confusions, path, count=20):
+def save_confusions(confusions: collections.Counter[tuple[str, str]], path: str | Path, count: int = 20) -> None:
     """Draw the most frequent confusions as bars.
 
     `confusions` is the result of the function of that name; `count` limits the number of bars.

@@ -7,11 +7,4 @@ lie `config.json`, which says the number of attention heads, as their shapes do 
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "adapters": ["add_adapters", "freeze", "load_adapters", "merge_adapters", "save_adapters"],
-        "checkpoint": ["bert_sizes", "load_bert_weights", "read_bert", "read_wordpiece"],
-        "download": ["FOLDER", "fetch"],
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,22 +4,30 @@ With adapters the kernel W of a feed-forward layer is W + A B, where A has as fe
 only A, B and the head are trained (Hu et al. 2021, "LoRA: Low-rank adaptation of large language models").
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from keras_refs.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    import keras
 
 _HEAD = "classifier"
 _A, _B = "lora_kernel_a", "lora_kernel_b"
 
 
-def freeze(model, blocks):
+def freeze(model: keras.Model, blocks: int) -> None:
     """Freeze the embeddings and the first `blocks` blocks of a `models.bert_classifier`."""
     frozen = tuple(f"block{number}_" for number in range(1, blocks + 1))
     for layer in model.layers:
         layer.trainable = not layer.name.startswith(frozen) and "embedding" not in layer.name
 
 
-def add_adapters(model, rank):
+def add_adapters(model: keras.Model, rank: int) -> None:
     """Add adapters of a rank to all feed-forward layers of a `models.bert_classifier`; freeze all else but the head."""
     adapted = _adapted(model)
     for layer in model.layers:
@@ -29,7 +37,7 @@ def add_adapters(model, rank):
         layer.bias.trainable = False
 
 
-def merge_adapters(model, network):
+def merge_adapters(model: keras.Model, network: keras.Model) -> None:
     """Assign the weights of a `models.bert_classifier`, adapters added to their kernels, to one without adapters."""
     for layer in model.layers:
         plain = network.get_layer(layer.name)
@@ -40,14 +48,15 @@ def merge_adapters(model, network):
             plain.set_weights(layer.get_weights())
 
 
-def save_adapters(model, path):
+def save_adapters(model: keras.Model, path: str | Path) -> None:
     """Write the adapters and the head of a `models.bert_classifier` to an `.npz` file, float32."""
     arrays = {f"{layer.name}/{name}": getattr(layer, name) for layer in _adapted(model) for name in (_A, _B)}
     arrays |= {f"{_HEAD}/{name}": getattr(model.get_layer(_HEAD), name) for name in ("kernel", "bias")}
-    np.savez(path, **{name: np.asarray(array) for name, array in arrays.items()})
+    stored: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    np.savez(path, **stored)
 
 
-def load_adapters(network, path):
+def load_adapters(network: keras.Model, path: str | Path) -> None:
     """Add the adapters of a file to the kernels of a `models.bert_classifier` without any, and assign the head.
 
     The network must have the weights that the adapters were trained on.

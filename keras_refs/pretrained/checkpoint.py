@@ -1,5 +1,7 @@
 """BERT checkpoints in Hugging Face's naming, read into the builders with NumPy."""
 
+from __future__ import annotations
+
 import json
 import re
 from pathlib import Path
@@ -33,7 +35,7 @@ _CONFIG = {
 }
 
 
-def read_bert(path):
+def read_bert(path: str | Path) -> keras.Model:
     """Return a `models.bert_encoder` of a checkpoint's sizes, with its weights.
 
     Args:
@@ -50,7 +52,7 @@ def read_bert(path):
     return model
 
 
-def read_wordpiece(path, vocabulary_size):
+def read_wordpiece(path: str | Path, vocabulary_size: int) -> datasets.WordPiece:
     """Return the `datasets.WordPiece` of the `vocab.txt` beside a checkpoint.
 
     Args:
@@ -73,7 +75,7 @@ def read_wordpiece(path, vocabulary_size):
     return wordpiece
 
 
-def bert_sizes(path):
+def bert_sizes(path: str | Path) -> dict[str, int]:
     """Return the arguments of the builders that fit a checkpoint: sizes and numbers, not the dropout rate.
 
     Args:
@@ -106,7 +108,7 @@ def bert_sizes(path):
         raise UserError(f"{path} holds no BERT in Hugging Face's naming: {first_line(error)}.") from error
 
 
-def load_bert_weights(model, path):
+def load_bert_weights(model: keras.Model, path: str | Path) -> None:
     """Assign the weights of a checkpoint to a model, all or none of them.
 
     Heads of tasks, which stand in checkpoints as `cls`, `classifier` or `qa_outputs`, are left out, and the head of a

@@ -26,7 +26,7 @@ FILES = {
 REQUIRED_BYTES = 200_000_000
 
 
-def fetch(folder=FOLDER):
+def fetch(folder: str | Path = FOLDER) -> list[str]:
     """Write the files of the package into a folder, those that are missing or damaged.
 
     Args:

@@ -3,13 +3,23 @@
 Source: Reimers & Gurevych 2019, "Sentence-BERT: Sentence embeddings using Siamese BERT-networks".
 """
 
+from __future__ import annotations
+
 import importlib.util
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_refs import storage
 from keras_refs.errors import UserError
 from keras_refs.pretrained.download import FOLDER
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from keras_refs import datasets, export
 
 NAME = "sentence_embeddings"
 LENGTH = 256
@@ -23,7 +33,9 @@ LIMITS = (
 )
 
 
-def export_sentence_embeddings(weights=FOLDER, export_dir="saved_models", precision="float32"):
+def export_sentence_embeddings(
+    weights: str | Path = FOLDER, export_dir: str | Path = "saved_models", precision: str = "float32"
+) -> Path:
     """Export a checkpoint as the next version of `sentence_embeddings`.
 
     Args:
@@ -49,7 +61,7 @@ def export_sentence_embeddings(weights=FOLDER, export_dir="saved_models", precis
         return export.publish(folder)
 
 
-def require_exportable(weights, export_dir):
+def require_exportable(weights: str | Path, export_dir: str | Path) -> None:
     """Check, before TensorFlow is imported, what `export_sentence_embeddings` needs; it raises what that does."""
     if Path(weights) == FOLDER and not FOLDER.exists():
         raise UserError(f"There is no {FOLDER}: fetch it by python -m keras_refs.fetch, or name --weights.")
@@ -58,7 +70,9 @@ def require_exportable(weights, export_dir):
     storage.require_writable(export_dir, "--export-dir", REQUIRED_BYTES)
 
 
-def write_sentence_embeddings(network, wordpiece, folder, precision="float32"):
+def write_sentence_embeddings(
+    network: keras.Model, wordpiece: datasets.WordPiece, folder: str | Path, precision: str = "float32"
+) -> Any:
     """Write a `models.bert_encoder` as a SavedModel from texts to embeddings.
 
     An embedding is the mean of the last hidden states over all tokens, `[CLS]` and `[SEP]` included, divided by its L2
@@ -142,7 +156,7 @@ def _write_card(folder, network, weights, precision, signatures):
     (folder / "model_card.md").write_text(text, encoding="utf-8")
 
 
-def embed(model, texts):
+def embed(model: export.SavedFunction, texts: Sequence[str]) -> np.ndarray:
     """Return the embeddings of texts, float32 `(texts, width)`, by an `export.SavedFunction`."""
     import numpy as np
 

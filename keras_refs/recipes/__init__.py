@@ -24,6 +24,7 @@ and it has
 
 import importlib
 from difflib import get_close_matches
+from typing import Any
 
 from keras_refs.errors import UserError
 
@@ -45,7 +46,7 @@ NAMES = (
 )
 
 
-def load(name):
+def load(name: str) -> Any:
     """Return the module of a recipe.
 
     Raises:

@@ -10,12 +10,19 @@ a constant prediction. The LSTM's falls below 0.001 at a length of 100, and in t
 the scores of three seeds.
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
 
 from keras_refs import datasets, evaluation, export, models, preprocessing, settings, training
+
+if TYPE_CHECKING:
+    import keras
 
 NETWORKS = ("self_attention", "lstm", "simple_rnn")
 """Outputs of the model, one per network."""
@@ -66,7 +73,7 @@ class Config:
     compute: settings.Compute = settings.Compute()
 
 
-def build(config, data, for_export=False):
+def build(config: Config, data: datasets.AddingProblem, for_export: bool = False) -> keras.Model:
     """Return all networks as one model; they share the input alone. An export has to run without a GPU, too."""
     import keras
 
@@ -89,8 +96,16 @@ def build(config, data, for_export=False):
 
 
 def train_and_evaluate(
-    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
-):
+    config: Config,
+    workdir: str | Path,
+    export_dir: str | Path = "saved_models",
+    resume: bool = False,
+    *,
+    build: Callable[..., Any] = build,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    loss: str | Callable[..., Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Train all networks on new sequences in every step, export the best epoch and score the export once.
 
     The best epoch is that of the smallest sum of the networks' errors.
@@ -141,7 +156,7 @@ def train_and_evaluate(
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
-def evaluate(folder, config):
+def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
     """Return the regression metrics of self-attention, beside a constant prediction and the others, and all MSEs."""
     import numpy as np
 
@@ -154,12 +169,12 @@ def evaluate(folder, config):
     return {**scores, "mse": {name: metrics["rmse"] ** 2 for name, metrics in by_name.items()}}
 
 
-def format_scores(scores):
+def format_scores(scores: dict[str, Any]) -> str:
     """Return the mean squared errors, in one line."""
     return "Mean squared error: " + ", ".join(f"{name} {value:.6f}" for name, value in scores["mse"].items())
 
 
-def explain(folder, config, figures):
+def explain(folder: str | Path, config: Config, figures: Path) -> None:
     """Draw how the sum that each network predicts for three test sequences changes with each value."""
     network = export.load_model(folder)
     sequences = datasets.AddingProblem.of(**vars(config.problem)).test.sequences[:3]

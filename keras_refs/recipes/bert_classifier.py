@@ -8,10 +8,13 @@ fetches all-MiniLM-L6-v2, 91 MB, and fine-tunes it on the mails of SpamAssassin:
 n-grams.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Interval
@@ -19,6 +22,9 @@ from annotated_types import Interval
 from keras_refs import datasets, evaluation, export, models, pretrained, settings, training
 from keras_refs.errors import UserError
 from keras_refs.recipes import text_classification
+
+if TYPE_CHECKING:
+    import keras
 
 SCORED_ON = text_classification.SCORED_ON
 ADAPTERS = Path("assets.extra") / "adapters.npz"
@@ -70,7 +76,7 @@ class Config:
     compute: settings.Compute = settings.Compute()
 
 
-def load(config, data=None):
+def load(config: Config, data: datasets.TextDataset | None = None) -> datasets.TextDataset:
     """Return the data set, with as many texts and as much of each as are learned from; of `data`, if it was loaded."""
     data, count = data or datasets.load_texts(**vars(config.data)), config.texts.examples_per_class
     splits = {name: getattr(data, name).beginnings(config.texts.characters) for name in ("train", "validation", "test")}
@@ -82,7 +88,7 @@ def load(config, data=None):
     return dataclasses.replace(data, train=train, validation=train)
 
 
-def build(config, data):
+def build(config: Config, data: datasets.TextDataset) -> keras.Model:
     """Return the network for these classes, with the weights of the checkpoint."""
     return _build(config.fine_tuning, len(data.class_names))
 
@@ -99,8 +105,16 @@ def _read_tokens(weights, network):
 
 
 def train_and_evaluate(
-    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
-):
+    config: Config,
+    workdir: str | Path,
+    export_dir: str | Path = "saved_models",
+    resume: bool = False,
+    *,
+    build: Callable[..., Any] = build,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    loss: str | Callable[..., Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Fine-tune on the training texts, export the best epoch and score the export once on the test split.
 
     Arguments and result are those of every recipe, see `keras_refs.recipes`.
@@ -191,7 +205,14 @@ def _with_segments(tokens, labels):
     return {"tokens": tokens, "segments": tf.zeros_like(tokens)}, labels
 
 
-def write_text_classifier(network, tokens, class_names, read, example, folder):
+def write_text_classifier(
+    network: keras.Model,
+    tokens: datasets.WordPiece,
+    class_names: Sequence[str],
+    read: Texts,
+    example: Any,
+    folder: str | Path,
+) -> str:
     """Write a SavedModel that classifies texts, of which it reads as much as `read` says, a `Texts`.
 
     Returns what it takes and returns as Markdown, for the model card.
@@ -217,7 +238,7 @@ def write_text_classifier(network, tokens, class_names, read, example, folder):
     )
 
 
-def apply_adapters(adapters, weights, export_dir="saved_models"):
+def apply_adapters(adapters: str | Path, weights: str | Path, export_dir: str | Path = "saved_models") -> Path:
     """Export a checkpoint with adapters as the next version of `bert_classifier`.
 
     Args:
@@ -245,7 +266,7 @@ def apply_adapters(adapters, weights, export_dir="saved_models"):
         return export.publish(folder)
 
 
-def evaluate(folder, config):
+def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
     """Return the classification metrics of an export, beside the accuracy of a linear model on character n-grams.
 
     The linear model learned from the same texts.
@@ -254,7 +275,7 @@ def evaluate(folder, config):
     return text_classification.evaluate(folder, data.train, data.test, data)
 
 
-def explain(folder, config, figures, texts=()):
+def explain(folder: str | Path, config: Config, figures: Path, texts: Sequence[str] = ()) -> None:
     """Draw which words of texts the logit of their predicted class depends on.
 
     That is the L2 norm of its gradient with respect to the sum of the embeddings of a token. By default the texts are

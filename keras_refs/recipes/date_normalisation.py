@@ -6,11 +6,20 @@ gets 9,996 of 10,000 dates exactly (mean of three seeds), on days and in formats
 to five minutes on one CPU core that had other work, too.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_refs import datasets, evaluation, export, settings, training
 from keras_refs.recipes import sequences
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 SCORED_ON, build = "on the test split", sequences.build
 SHOWN = ("3 March 2026", "03.03.26", "Dienstag, 3. März 2026", "3/31/99")
@@ -49,8 +58,16 @@ class Config:
 
 
 def train_and_evaluate(
-    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
-):
+    config: Config,
+    workdir: str | Path,
+    export_dir: str | Path = "saved_models",
+    resume: bool = False,
+    *,
+    build: Callable[..., Any] = build,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    loss: str | Callable[..., Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Train on generated dates, export the best epoch and score it once on the test split.
 
     The test split shares no day and no format with the others. Arguments and result are those of every recipe, see
@@ -97,25 +114,25 @@ def train_and_evaluate(
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
-def existing_dates(strings):
+def existing_dates(strings: tf.Tensor) -> tf.Tensor:
     """Return string tensors with an empty string in place of every one that is no date of the calendar."""
     import tensorflow as tf
 
     return tf.where(datasets.is_date(strings), strings, "")
 
 
-def evaluate(folder, config):  # noqa: ARG001
+def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:  # noqa: ARG001
     """Return the error rates of an export on the test split."""
     # Another split's number of examples does not matter for it.
     return sequences.evaluate(folder, datasets.generate_dates(train_examples=0, validation_examples=0).test)
 
 
-def format_scores(scores):
+def format_scores(scores: dict[str, Any]) -> str:
     """Return exact match and symbol error rate of greedy search, the same in bfloat16, and of beam search."""
     text = "exact match {exact_match:.4f}, symbol error rate {symbol_error_rate:.4f}"
     return sequences.format_scores(scores, lambda rates: text.format(exact_match=1 - rates["word_error_rate"], **rates))
 
 
-def explain(folder, config, figures, texts=()):  # noqa: ARG001
+def explain(folder: str | Path, config: Config, figures: Path, texts: Sequence[str] = ()) -> None:  # noqa: ARG001
     """Draw which characters each symbol of a date attends to, for these dates or some of the recipe's own."""
     sequences.save_attention(folder, texts or SHOWN, figures / "attention.png")

@@ -14,12 +14,20 @@ pairs that are spliced from others. After 1,000 words it gets 64 % of the same t
 after 8,000, a quarter of an hour there, 43 %; Phonetisaurus has 67, 52 and 46 % after the same words.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_refs import datasets, evaluation, export, settings, training
 from keras_refs.recipes import sequences
+
+if TYPE_CHECKING:
+    import keras
 
 SCORED_ON, build = "on the test split", sequences.build
 SHOWN = ("rough", "through", "thoughtful", "xylophone", "psychology", "keras", "wednesday", "quixotic")
@@ -59,9 +67,9 @@ class Config:
     compute: settings.Compute = settings.Compute()
 
 
-def config_for(data):
+def config_for(data: settings.TranscriptionData) -> Config:
     """Return the defaults for a `settings.TranscriptionData`: those of `Config`, changed for fewer words."""
-    table = {"data": data.data, "source": data.source, "target": data.target, "separator": " "}
+    table: dict[str, Any] = {"data": data.data, "source": data.source, "target": data.target, "separator": " "}
     words = datasets.count_sources(data.dataset, data.data_dir, data.train_split, **table)
     config = Config(data=data)
     changes = next((changes for most, changes in LITTLE_DATA.items() if words <= most), {})
@@ -69,8 +77,16 @@ def config_for(data):
 
 
 def train_and_evaluate(
-    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
-):
+    config: Config,
+    workdir: str | Path,
+    export_dir: str | Path = "saved_models",
+    resume: bool = False,
+    *,
+    build: Callable[..., Any] = build,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    loss: str | Callable[..., Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Train on every word with each of its pronunciations, export the best epoch and score it once on the test split.
 
     Arguments and result are those of every recipe, see `keras_refs.recipes`.
@@ -119,7 +135,7 @@ def train_and_evaluate(
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
-def without_stress(phonemes):
+def without_stress(phonemes: str) -> str:
     """Return a pronunciation without the digits, which say how much each vowel is stressed."""
     return re.sub(r"\d", "", phonemes)
 
@@ -134,7 +150,7 @@ def _simplify(config):
     return without_stress if config.data.data is None else None
 
 
-def evaluate(folder, config):
+def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
     """Return the error rates of an export on the test split, without reading the others."""
     return sequences.evaluate(folder, _load_test(config))
 
@@ -143,13 +159,13 @@ def _load_test(config):
     return sequences.load_test(config.data, separator=" ", simplify=_simplify(config))
 
 
-def format_scores(scores):
+def format_scores(scores: dict[str, Any]) -> str:
     """Return word and phoneme error rates of greedy search, the same in bfloat16, and of beam search."""
     text = "word error rate {word_error_rate:.4f}, phoneme error rate {symbol_error_rate:.4f}"
     return sequences.format_scores(scores, lambda rates: text.format(**rates))
 
 
-def explain(folder, config, figures, texts=()):
+def explain(folder: str | Path, config: Config, figures: Path, texts: Sequence[str] = ()) -> None:
     """Draw which letters each phoneme attends to, for these words or some of the recipe's own or of a file."""
     if not texts:
         texts = SHOWN if config.data.data is None else _shown(config, _load_test(config))

@@ -9,10 +9,13 @@ The scores compare images in the features of a frozen classifier of these data, 
 published Fréchet distances are measured with: hence "classifier-FID", which is not comparable with those.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
@@ -20,6 +23,10 @@ from annotated_types import Ge
 from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.errors import UserError
 from keras_refs.recipes import image_comparison
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
 SCORED_ON, format_scores = "on the test split", image_comparison.format_scores
 LIMITS = "It generates images at random. Some show no kind of clothes, and the rarer forms of a kind are missing."
@@ -91,7 +98,7 @@ class Config:
     compute: settings.Compute = settings.Compute()
 
 
-def build(config, data):
+def build(config: Config, data: datasets.ImageDataset) -> training.AdversarialModel:
     """Return the `training.AdversarialModel` of a generator and a discriminator for these images."""
     network, image_shape = config.network, data.image_shape
     num_classes = len(data.class_names) if network.class_conditional else None
@@ -107,16 +114,16 @@ def build(config, data):
 
 
 def train_and_evaluate(
-    config,
-    workdir,
-    export_dir="saved_models",
-    resume=False,
+    config: Config,
+    workdir: str | Path,
+    export_dir: str | Path = "saved_models",
+    resume: bool = False,
     *,
-    build=build,
-    generator_optimizer=None,
-    discriminator_optimizer=None,
-    callbacks=(),
-):
+    build: Callable[..., Any] = build,
+    generator_optimizer: keras.optimizers.Optimizer | None = None,
+    discriminator_optimizer: keras.optimizers.Optimizer | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Train both networks, export the generator of the best epoch and score the export once against the test split.
 
     Arguments and result are those of every recipe, see `keras_refs.recipes`, with these exceptions: `build` returns a
@@ -172,7 +179,9 @@ def train_and_evaluate(
         return run.finish(folder, generator, history, data, scores, format_scores, card)
 
 
-def training_batches(split, batch_size, seed, first_step, last_step, **options):
+def training_batches(
+    split: datasets.Split, batch_size: int, seed: int, first_step: int, last_step: int, **options: Any
+) -> tf.data.Dataset:
     """Return `datasets.shuffled_batches` of images, float32 from -1 to 1, and their classes; `options` are its own."""
     import tensorflow as tf
 
@@ -183,7 +192,13 @@ def training_batches(split, batch_size, seed, first_step, last_step, **options):
     return datasets.shuffled_batches(arrays, batch_size, seed, first_step, last_step, scale, **options)
 
 
-def validation(model, generator, classifier, data, workdir):
+def validation(
+    model: training.AdversarialModel,
+    generator: keras.Model,
+    classifier: image_comparison.FeatureClassifier,
+    data: datasets.ImageDataset,
+    workdir: str | Path,
+) -> keras.callbacks.Callback:
     """Return the Keras callback that measures every epoch's images and saves a grid of them.
 
     It adds `val_classifier_fid`, their distance to the validation split, to the epoch's metrics. `generator` is a copy
@@ -210,12 +225,12 @@ def validation(model, generator, classifier, data, workdir):
     return keras.callbacks.LambdaCallback(on_epoch_end=measure)
 
 
-def draw_latents(count, latent_dim, seed=0):
+def draw_latents(count: int, latent_dim: int, seed: int = 0) -> np.ndarray:
     """Return standard normal latents, float32 `(count, latent_dim)`."""
     return np.random.default_rng(seed).normal(size=(count, latent_dim)).astype("float32")
 
 
-def latents_between(rows, columns, latent_dim, num_classes):
+def latents_between(rows: int, columns: int, latent_dim: int, num_classes: int | None) -> np.ndarray:
     """Return for each of `rows` pairs of latents those on the way, in `columns` steps, of one class each."""
     first, last = draw_latents(2 * rows, latent_dim).reshape(2, rows, 1, latent_dim)
     # Along a circle: in between, the straight line is nearer to the origin than any latents are.
@@ -226,12 +241,12 @@ def latents_between(rows, columns, latent_dim, num_classes):
     return latents.reshape(-1, latent_dim)
 
 
-def generate(folder, latents):
+def generate(folder: str | Path, latents: np.ndarray) -> np.ndarray:
     """Return the images, uint8, that an export generates."""
     return export.SavedFunction(folder).predict(500, latents=latents)["images"]
 
 
-def evaluate(folder, config):
+def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
     """Return how an export's images compare with the test split, beside the training split and noise."""
     data = datasets.load_image_classification(**vars(config.data))
     classifier = image_comparison.FeatureClassifier(config.scoring.classifier, data)
@@ -239,6 +254,6 @@ def evaluate(folder, config):
     return image_comparison.score(images, data, classifier)
 
 
-def explain(folder, config, figures):  # noqa: ARG001
+def explain(folder: str | Path, config: Config, figures: Path) -> None:  # noqa: ARG001
     """Raise `UserError`: a generator makes no predictions."""
     raise UserError("There is nothing to explain for a generator: its images depend on random latents alone.")

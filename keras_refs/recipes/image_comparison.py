@@ -1,9 +1,17 @@
 """How generated images compare with real ones, in the features of a frozen classifier."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from keras_refs import evaluation, export, trained
 from keras_refs.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_refs import datasets
 
 MOST_COMPARED = 60_000
 """Training images among which the nearest ones are looked for."""
@@ -20,7 +28,7 @@ class FeatureClassifier:
         UserError: If there is no such export, or it is for other images or classes.
     """
 
-    def __init__(self, folder, data):
+    def __init__(self, folder: str | Path, data: datasets.ImageDataset) -> None:
         try:
             path = trained.find(folder)
             self._classifier, self._features = export.SavedFunction(path), export.SavedFunction(path, "features")
@@ -40,11 +48,11 @@ class FeatureClassifier:
                 f"has {num_classes}"
             )
 
-    def features(self, images):
+    def features(self, images: Any) -> np.ndarray:
         """Return the features, float32 `(examples, dimensions)`, of images, uint8."""
         return self._features.predict(500, images=images)["features"]
 
-    def class_fractions(self, images):
+    def class_fractions(self, images: Any) -> np.ndarray:
         """Return the fraction of images that is classified as each class, `(classes,)`."""
         probabilities = self._probabilities(images)
         return np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1]) / len(images)
@@ -53,7 +61,7 @@ class FeatureClassifier:
         return self._classifier.predict(500, images=images)["probabilities"]
 
 
-def score(images, data, classifier):
+def score(images: np.ndarray, data: datasets.ImageDataset, classifier: FeatureClassifier) -> dict[str, Any]:
     """Return how generated images, uint8, compare with the test split, beside training images and noise.
 
     Returns:
@@ -82,7 +90,7 @@ def score(images, data, classifier):
     }
 
 
-def format_scores(scores):
+def format_scores(scores: dict[str, Any]) -> str:
     """Return the scores as text; the last line compares generated images with the test split."""
     references, nearest, fractions = scores["references"], scores["nearest_training_picture"], scores["class_shares"]
     rarest, commonest = min(fractions, key=fractions.get), max(fractions, key=fractions.get)

@@ -1,8 +1,18 @@
 """What the recipes that classify images share, beside the steps of a training."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from keras_refs import datasets, evaluation, export
 from keras_refs.errors import UserError
 from keras_refs.recipes import classification
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
 
 LIMITS = (
     "It classifies images like those it was trained on. It always predicts one of its classes, also for an image that\n"
@@ -11,7 +21,9 @@ LIMITS = (
 )
 
 
-def on_pixels(network, image_shape, input_shape, name):
+def on_pixels(
+    network: keras.Model, image_shape: tuple[int, ...], input_shape: tuple[int, ...], name: str
+) -> keras.Model:
     """Return a model from raw pixels to the output of a network that takes numbers of 0..1 in another shape."""
     import keras
 
@@ -20,7 +32,7 @@ def on_pixels(network, image_shape, input_shape, name):
     return keras.Model(images, network(keras.layers.Rescaling(1 / 255, name="rescaling")(x)), name=name)
 
 
-def evaluate(folder, config):
+def evaluate(folder: str | Path, config: Any) -> dict[str, Any]:
     """Return the classification metrics of an export on the test split, without reading the training split."""
     model, data = export.SavedFunction(folder), config.data
     if "images" not in model.inputs:
@@ -38,7 +50,9 @@ def _load_test(folder, data, shape):
     )
 
 
-def save_attributions(folder, config, maps, path):
+def save_attributions(
+    folder: str | Path, config: Any, maps: Callable[..., dict[str, np.ndarray]], path: str | Path
+) -> None:
     """Draw for the first test image of each class, ten at most, which pixels the predicted class's logit depends on.
 
     Of the network alone: test-time augmentation is left out. `maps` is a function of the network, whose outputs are

@@ -6,13 +6,21 @@ takes 19 seconds on 2 CPU cores and ends at the least-squares solution, which th
 442 patients it is fitted to.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.recipes import tables
+
+if TYPE_CHECKING:
+    import keras
 
 SCORED_ON = "in sample"
 LIMITS = (
@@ -31,14 +39,22 @@ class Config:
     compute: settings.Compute = settings.Compute(precision="float32")
 
 
-def build(config, data):
+def build(config: Config, data: datasets.TableDataset) -> keras.Model:
     """Return the network for these features, from standardised features to standardised targets."""
     return models.linear_regression(num_features=len(data.feature_names), **vars(config.penalties))
 
 
 def train_and_evaluate(
-    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
-):
+    config: Config,
+    workdir: str | Path,
+    export_dir: str | Path = "saved_models",
+    resume: bool = False,
+    *,
+    build: Callable[..., Any] = build,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    loss: str | Callable[..., Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Fit to all rows, export the best epoch and score the export on the same rows, as least squares is.
 
     Arguments and result are those of every recipe, see `keras_refs.recipes`.
@@ -89,7 +105,7 @@ def train_and_evaluate(
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
-def evaluate(folder, config):
+def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
     """Return the regression metrics of an export on the test split, beside the mean and least squares of the rows."""
     from sklearn.linear_model import LinearRegression
 
@@ -107,12 +123,12 @@ def evaluate(folder, config):
     return evaluation.regression_metrics(test.targets, predictions, references)
 
 
-def format_scores(scores):
+def format_scores(scores: dict[str, Any]) -> str:
     """Return RMSE, MAE and R2 of the references, then of the model."""
     return evaluation.format_regression_metrics(scores)
 
 
-def explain(folder, config, figures):
+def explain(folder: str | Path, config: Config, figures: Path) -> None:
     """Draw the weights, in the units of the target."""
     data = tables.load_to_score(folder, config, needed=("train",))
     weights = export.load_model(folder).layers[-1].kernel.numpy()[:, 0] * datasets.fit_scaler(data.rows.targets).scale_

@@ -6,14 +6,22 @@ takes about a minute on 2 CPU cores. The score to quote is that of the 5-fold cr
 the rows it was fitted to.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.errors import UserError
 from keras_refs.recipes import classification, tables
+
+if TYPE_CHECKING:
+    import keras
 
 SCORED_ON = "in sample"
 LIMITS = (
@@ -41,7 +49,7 @@ class Config:
     compute: settings.Compute = settings.Compute(precision="float32")
 
 
-def build(config, data):
+def build(config: Config, data: datasets.TableDataset) -> keras.Model:
     """Return the network for these classes, from standardised features: one output for two classes."""
     classes = len(data.class_names)
     outputs = 1 if classes == 2 else classes
@@ -49,8 +57,16 @@ def build(config, data):
 
 
 def train_and_evaluate(
-    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
-):
+    config: Config,
+    workdir: str | Path,
+    export_dir: str | Path = "saved_models",
+    resume: bool = False,
+    *,
+    build: Callable[..., Any] = build,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    loss: str | Callable[..., Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Fit to all rows, export the best epoch, score the export on the same rows, and cross-validate.
 
     Arguments and result are those of every recipe, see `keras_refs.recipes`. The cross-validation trains with the same
@@ -117,7 +133,7 @@ def train_and_evaluate(
         return run.finish(folder, network, history, data, scores, format_scores, card, cross_validation)
 
 
-def stratified_folds(rows, config):
+def stratified_folds(rows: datasets.Table, config: Config) -> list[Any]:
     """Return for each fold of the cross-validation the indices of the rows to fit to, and of the held-out ones.
 
     Every fold has the same fraction of each class; which rows are in it follows from the seed. `--folds 1` has none.
@@ -139,7 +155,13 @@ def stratified_folds(rows, config):
     return list(splitter.split(rows.features, rows.labels))
 
 
-def cross_validate(config, data, folds, steps_per_epoch, compiled_model):
+def cross_validate(
+    config: Config,
+    data: datasets.TableDataset,
+    folds: Sequence[Any],
+    steps_per_epoch: int,
+    compiled_model: Callable[[], keras.Model],
+) -> np.ndarray:
     """Return the class probabilities of each row by a model fitted to the other folds, float32 `(examples, classes)`.
 
     Each is what `compiled_model()` returns, and is fitted with as many steps as the one of all rows.
@@ -160,7 +182,7 @@ def cross_validate(config, data, folds, steps_per_epoch, compiled_model):
     return probabilities
 
 
-def class_probabilities(outputs):
+def class_probabilities(outputs: Any) -> Any:
     """Return one probability per class, `(batch, classes)`, where two classes have one output, that of the second."""
     import tensorflow as tf
 
@@ -175,19 +197,19 @@ def _copy(optimizer):
     return type(optimizer).from_config(optimizer.get_config())
 
 
-def evaluate(folder, config):
+def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
     """Return the classification metrics of an export on the test split, of a TFDS set all rows."""
     data = tables.load_to_score(folder, config, with_classes=True)
     probabilities = export.SavedFunction(folder).predict(features=data.test.features)["probabilities"]
     return classification.score(data.test.labels, probabilities, data.class_names, data.name)
 
 
-def format_scores(scores):
+def format_scores(scores: dict[str, Any]) -> str:
     """Return precision, recall and F1 by class, then accuracy and loss."""
     return evaluation.format_classification_metrics(scores)
 
 
-def explain(folder, config, figures):
+def explain(folder: str | Path, config: Config, figures: Path) -> None:
     """Draw the weights of every class; of two classes, those of the second."""
     data = tables.load_to_score(folder, config, with_classes=True)
     weights = export.load_model(folder).layers[-1].kernel.numpy().T

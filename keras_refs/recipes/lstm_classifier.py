@@ -6,10 +6,18 @@ reaches a test accuracy of 0.905 after about five minutes on 2 CPU cores. The 28
 sequence, their 28 pixels its features.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.recipes import images
+
+if TYPE_CHECKING:
+    import keras
 
 SCORED_ON = "on the test split"
 evaluate = images.evaluate
@@ -36,7 +44,7 @@ class Config:
     compute: settings.Compute = settings.Compute()
 
 
-def build(config, data, for_export=False):
+def build(config: Config, data: datasets.ImageDataset, for_export: bool = False) -> keras.Model:
     """Return the network for these images and classes, from raw pixels; an export has to run without a GPU, too."""
     height, width, channels = data.image_shape
     classes, use_cudnn = len(data.class_names), False if for_export else "auto"
@@ -47,8 +55,16 @@ def build(config, data, for_export=False):
 
 
 def train_and_evaluate(
-    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
-):
+    config: Config,
+    workdir: str | Path,
+    export_dir: str | Path = "saved_models",
+    resume: bool = False,
+    *,
+    build: Callable[..., Any] = build,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    loss: str | Callable[..., Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Train on augmented images, export the best epoch and score the export once on the test split.
 
     Arguments and result are those of every recipe, see `keras_refs.recipes`.
@@ -92,12 +108,12 @@ def train_and_evaluate(
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
-def format_scores(scores):
+def format_scores(scores: dict[str, Any]) -> str:
     """Return precision, recall and F1 by class, then accuracy and loss."""
     return evaluation.format_classification_metrics(scores)
 
 
-def explain(folder, config, figures):
+def explain(folder: str | Path, config: Config, figures: Path) -> None:
     """Draw saliency, and the L2 norm of the gradient by each row, a step."""
 
     def maps(network, batch, classes):

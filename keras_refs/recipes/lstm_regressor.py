@@ -7,10 +7,18 @@ holidays as inputs, too) after about a minute of training on a CPU core. It read
 and learns what a linear forecast leaves over.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.recipes import series
+
+if TYPE_CHECKING:
+    import keras
 
 SCORED_ON, OTHER_DATA, format_scores = "on the test split", series.OTHER_DATA, series.format_scores
 
@@ -35,12 +43,12 @@ class Config:
     compute: settings.Compute = settings.Compute()
 
 
-def load(config):
+def load(config: Config) -> tuple[datasets.SeriesDataset, datasets.SeriesEncoder]:
     """Return the data set, and the encoder of its training windows."""
     return series.load(config.data)
 
 
-def build(config, data, for_export=False):
+def build(config: Config, data: datasets.SeriesDataset, for_export: bool = False) -> keras.Model:
     """Return the network for these windows; an export has to run without a GPU, too."""
     steps, features = series.input_shape(config.data, data)
     horizon, use_cudnn = data.horizon, False if for_export else "auto"
@@ -50,8 +58,16 @@ def build(config, data, for_export=False):
 
 
 def train_and_evaluate(
-    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
-):
+    config: Config,
+    workdir: str | Path,
+    export_dir: str | Path = "saved_models",
+    resume: bool = False,
+    *,
+    build: Callable[..., Any] = build,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    loss: str | Callable[..., Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Train on windows of the series, export the best epoch and score the export once on the test split.
 
     Arguments and result are those of every recipe, see `keras_refs.recipes`.
@@ -106,11 +122,11 @@ def train_and_evaluate(
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
-def evaluate(folder, config):
+def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
     """Return the scores of an export on the test windows; the references are fitted to the training split."""
     return series.evaluate(folder, *load(config))
 
 
-def explain(folder, config, figures):
+def explain(folder: str | Path, config: Config, figures: Path) -> None:
     """Draw how strongly each hour of the forecast depends on each hour of the window."""
     series.save_influence(folder, *load(config), figures / "influence.png")

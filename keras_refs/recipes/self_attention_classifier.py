@@ -11,14 +11,21 @@ At each character the network reads the n-grams that end with it. They know most
 attention, by the mean of the same embeddings, `--blocks 0` is about as good.
 """
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Annotated, Literal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from annotated_types import Interval
 
 from keras_refs import datasets, evaluation, export, models, settings, training
 from keras_refs.errors import UserError
 from keras_refs.recipes import text_classification
+
+if TYPE_CHECKING:
+    import keras
 
 SCORED_ON = text_classification.SCORED_ON
 evaluate = text_classification.evaluate_pieces
@@ -74,7 +81,7 @@ class Config:
     compute: settings.Compute = settings.Compute()
 
 
-def build(config, data):
+def build(config: Config, data: datasets.TextDataset) -> keras.Model:
     """Return the network for these tokens and classes."""
     positions = config.network.positions
     arguments = {**vars(config.network), "positions": None if positions == "none" else positions}
@@ -84,8 +91,16 @@ def build(config, data):
 
 
 def train_and_evaluate(
-    config, workdir, export_dir="saved_models", resume=False, *, build=build, optimizer=None, loss=None, callbacks=()
-):
+    config: Config,
+    workdir: str | Path,
+    export_dir: str | Path = "saved_models",
+    resume: bool = False,
+    *,
+    build: Callable[..., Any] = build,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    loss: str | Callable[..., Any] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any]:
     """Train on texts from every word on, export the best epoch and score the export once on pieces of the test split.
 
     Arguments and result are those of every recipe, see `keras_refs.recipes`.
@@ -130,7 +145,7 @@ def train_and_evaluate(
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
-def write_text_classifier(network, data, length, folder):
+def write_text_classifier(network: keras.Model, data: datasets.TextDataset, length: int, folder: str | Path) -> str:
     """Write a SavedModel that classifies texts, and says what it attends to; return its signatures as Markdown."""
     import keras
 
@@ -162,7 +177,7 @@ def _attention_layers(network):
     return [layer for layer in network.layers if isinstance(layer, keras.layers.MultiHeadAttention)]
 
 
-def explain(folder, config, figures, texts=()):
+def explain(folder: str | Path, config: Config, figures: Path, texts: Sequence[str] = ()) -> None:
     """Draw which characters of texts an export attends to.
 
     By default the texts are pieces of the test split, one for each of eight classes.

@@ -1,10 +1,20 @@
 """What the recipes that turn strings into strings share, beside the steps of a training."""
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Literal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from keras_refs import datasets, evaluation, export, models, settings
 from keras_refs.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from keras_refs import training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +57,7 @@ class Decoding(settings.Settings):
     """Number of characters that the export reads of a string; what follows is left out."""
 
 
-def build(config, data, for_export=False):
+def build(config: Any, data: datasets.TranscriptionDataset, for_export: bool = False) -> keras.Model:
     """Return the network for these symbols; an export has to run without a GPU, too."""
     arguments = dict(vars(config.network))
     # All layers have one width.
@@ -60,13 +70,13 @@ def build(config, data, for_export=False):
     )
 
 
-def load_test(data, **options):
+def load_test(data: settings.TranscriptionData, **options: Any) -> datasets.Transcriptions:
     """Return the `datasets.Transcriptions` of the test split of a `settings.TranscriptionData`."""
-    columns = {"data": data.data, "source": data.source, "target": data.target}
+    columns: dict[str, Any] = {"data": data.data, "source": data.source, "target": data.target}
     return datasets.load_transcription_split(data.dataset, data.data_dir, data.test_split, **columns, **options)
 
 
-def training_pairs(config, data):
+def training_pairs(config: Any, data: datasets.TranscriptionDataset) -> tuple[np.ndarray, np.ndarray]:
     """Return the tokens of all training pairs, and of those that are spliced from them.
 
     Raises:
@@ -83,7 +93,14 @@ def training_pairs(config, data):
     )
 
 
-def score(folder, test, history, figures, label, shown):
+def score(
+    folder: str | Path,
+    test: datasets.Transcriptions,
+    history: training.History,
+    figures: Path,
+    label: str,
+    shown: Sequence[str],
+) -> dict[str, Any]:
     """Return the error rates of an export on `datasets.Transcriptions`, and draw figures into a folder.
 
     They are learning curves, the attention of the sources `shown`, the error rate by the length of the sources, which
@@ -101,18 +118,18 @@ def score(folder, test, history, figures, label, shown):
     return _error_rates(references, predictions)
 
 
-def evaluate(folder, test):
+def evaluate(folder: str | Path, test: datasets.Transcriptions) -> dict[str, Any]:
     """Return the error rates of an export: of beam search, and of `greedy` search and the same in `bfloat16`."""
     return _error_rates(*_transcribe(folder, test))
 
 
-def format_scores(scores, describe):
+def format_scores(scores: dict[str, Any], describe: Callable[[dict[str, Any]], str]) -> str:
     """Return the error rates as text, a line for each search, that of beam search last, as `describe` writes one's."""
     by_search = {"greedy": scores["greedy"], "bfloat16": scores["bfloat16"], "beam": scores}
     return "\n".join(f"{search}: {describe(rates)}" for search, rates in by_search.items())
 
 
-def save_attention(folder, sources, path):
+def save_attention(folder: str | Path, sources: Sequence[str], path: str | Path) -> None:
     """Draw which characters each symbol attends to, in greedy search, before any postprocessing.
 
     Raises:

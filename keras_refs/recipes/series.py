@@ -1,12 +1,19 @@
 """What the recipes that forecast a series share, beside the steps of a training."""
 
+from __future__ import annotations
+
 import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_refs import datasets, evaluation, export
 from keras_refs.errors import UserError
 from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, SplitData, Training, require_file
+
+if TYPE_CHECKING:
+    import keras
 
 LIMITS = (
     "It forecasts from the past of the series and the calendar alone: it does not foresee events or a change of regime "
@@ -82,7 +89,7 @@ class SeriesTraining(Training):
     """Examples per training step, over all devices together; 0 chooses by the number of training windows."""
 
 
-def load(settings):
+def load(settings: SeriesData) -> tuple[datasets.SeriesDataset, datasets.SeriesEncoder]:
     """Return the `datasets.SeriesDataset` and the `datasets.SeriesEncoder` of its training windows."""
     reading = {name: getattr(settings, name) for name in READING}
     series = datasets.read_series(**reading)
@@ -101,7 +108,7 @@ def load(settings):
     return data, datasets.SeriesEncoder.fit(data, chosen.season, chosen.steps_per_reading)
 
 
-def by_step(settings, step):
+def by_step(settings: SeriesData, step: Any) -> SeriesData:
     """Return a `SeriesData` in which what is 0 is chosen by the step of the data, a `datasets.steps.Step`."""
     window, horizon, season, steps_per_reading = _lengths(step)
     window = settings.window or window
@@ -140,26 +147,31 @@ def _described(settings, chosen):
     return ", ".join(f"--{name.replace('_', '-')} {getattr(chosen, name)}" for name in names)
 
 
-def chosen_settings(config, data):
+def chosen_settings(config: Any, data: datasets.SeriesDataset) -> dict[str, Any]:
     """Return by name the settings for the model card that the data decided: columns, lengths and the batch size."""
     chosen = by_step(config.data, data.step)
     by_data = {"inputs": list(data.value_names), "batch_size": batch_size(config, data)}
     return {**by_data, **{name: getattr(chosen, name) for name in CHOSEN}}
 
 
-def batch_size(config, data):
+def batch_size(config: Any, data: datasets.SeriesDataset) -> int:
     """Return the examples per training step; chosen, it is at most 128, for at least 16 steps an epoch."""
     return config.training.batch_size or min(128, max(1, len(data.train) // 16))
 
 
-def input_shape(settings, data):
+def input_shape(settings: SeriesData, data: datasets.SeriesDataset) -> tuple[int, int]:
     """Return the `(readings, features)` of what `datasets.SeriesEncoder.inputs` returns, without the batch."""
     chosen = by_step(settings, data.step)
     steps = chosen.steps_per_reading
     return chosen.window // steps, len(data.value_names) * steps + data.calendar.width
 
 
-def calibrate(network, encoder, exported, data):
+def calibrate(
+    network: keras.Model,
+    encoder: datasets.SeriesEncoder,
+    exported: datasets.SeriesEncoder,
+    data: datasets.SeriesDataset,
+) -> tuple[datasets.SeriesEncoder, np.ndarray, dict[str, Any]]:
     """Return the encoder and the interval's margins for an export, and what the model card says of them.
 
     The validation split says how far to trust the network: where it does not reliably help, the export is the linear
@@ -200,13 +212,13 @@ def _rms(values):
     return float(np.sqrt(np.mean(np.square(values, dtype="float64"))))
 
 
-def predict(folder, windows):
+def predict(folder: str | Path, windows: datasets.Windows) -> tuple[np.ndarray, Any]:
     """Return the forecasts of an export, and the bounds of its intervals; `None` for an export without them."""
     outputs = export.SavedFunction(folder).predict(series=windows.values, time=windows.iso_times)
     return outputs["forecast"], (outputs["lower"], outputs["upper"]) if "lower" in outputs else None
 
 
-def evaluate(folder, data, encoder):
+def evaluate(folder: str | Path, data: datasets.SeriesDataset, encoder: datasets.SeriesEncoder) -> dict[str, Any]:
     """Return the scores of an export on the test windows, beside those of the references.
 
     Raises:
@@ -219,12 +231,12 @@ def evaluate(folder, data, encoder):
     return evaluation.regression_metrics(data.test.targets, forecasts, reference_forecasts(data, encoder), interval)
 
 
-def format_scores(scores):
+def format_scores(scores: dict[str, Any]) -> str:
     """Return the scores of the references, then the model's."""
     return evaluation.format_regression_metrics(scores)
 
 
-def reference_forecasts(data, encoder):
+def reference_forecasts(data: datasets.SeriesDataset, encoder: datasets.SeriesEncoder) -> dict[str, np.ndarray]:
     """Return the forecasts of the test windows that a model must beat, by name.
 
     Beside the naive ones these are ridge regressions of the same windows, alone, with the clock, and with the holidays.
@@ -247,12 +259,14 @@ def reference_forecasts(data, encoder):
     if data.calendar.holidays:
         calendars["ridge, calendar"] = data.calendar.features
     for name, features in calendars.items():
-        known = [(read(part, features), part.targets) for part in (train, validation)]
-        references[name] = evaluation.ridge_predictions(*known, read(test, features))
+        fitted, validated = ((read(part, features), part.targets) for part in (train, validation))
+        references[name] = evaluation.ridge_predictions(fitted, validated, read(test, features))
     return references
 
 
-def save_influence(folder, data, encoder, path):
+def save_influence(
+    folder: str | Path, data: datasets.SeriesDataset, encoder: datasets.SeriesEncoder, path: str | Path
+) -> None:
     """Draw how strongly each step of the forecast depends on each value of the window.
 
     That is the mean over test windows of the absolute derivative, times the standard deviation of the column. The

@@ -1,10 +1,18 @@
 """What the recipes for tables of numbers share, beside the steps of a training."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_refs import datasets, export, preprocessing
 from keras_refs.recipes import classification
 from keras_refs.settings import Count, CountOrZero, Data, NotNegative, Settings, Training
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +49,9 @@ class Penalties(Settings):
     """Factor of the L2 penalty, on the sum of the squared weights."""
 
 
-def load_to_score(folder, config, with_classes=False, needed=("test",)):
+def load_to_score(
+    folder: str | Path, config: Any, with_classes: bool = False, needed: Sequence[str] = ("test",)
+) -> datasets.TableDataset:
     """Return the `datasets.TableDataset` to score an export on: of a file, the columns and classes that the model has.
 
     A file has to have the splits `needed` alone.
@@ -53,7 +63,15 @@ def load_to_score(folder, config, with_classes=False, needed=("test",)):
     return datasets.load_table(**options, with_classes=with_classes, needed=needed)
 
 
-def write_export(folder, network, predict, data, outputs, scaler, target_scaler=None):
+def write_export(
+    folder: str | Path,
+    network: keras.Model,
+    predict: Callable[..., Any],
+    data: datasets.TableDataset,
+    outputs: str,
+    scaler: Any,
+    target_scaler: Any = None,
+) -> str:
     """Write a SavedModel whose signature `serving_default` takes raw `features`, float32 `(batch, columns)`.
 
     `predict` returns a dictionary of outputs for them, by the weights of `network`; `outputs` describes these as

@@ -1,13 +1,21 @@
 """What the recipes that classify texts share, beside the steps of a training."""
 
+from __future__ import annotations
+
 import dataclasses
 import types
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_refs import datasets, evaluation, export, preprocessing
 from keras_refs.errors import UserError
 from keras_refs.recipes import classification
+
+if TYPE_CHECKING:
+    import keras
 
 SCORED_ON = "on the test split"
 LANGUAGE_LIMITS = (
@@ -16,7 +24,7 @@ LANGUAGE_LIMITS = (
 )
 
 
-def load_pieces(config, choose_tokens):
+def load_pieces(config: Any, choose_tokens: Callable[[Sequence[str]], Any]) -> datasets.TextDataset:
     """Return the texts of a recipe that learns from pieces of `config.tokens.length` characters.
 
     Training examples begin at every word, and so overlap; the pieces that are validated and scored do not.
@@ -32,13 +40,13 @@ def load_pieces(config, choose_tokens):
     )
 
 
-def load_to_score(folder, config):
+def load_to_score(folder: str | Path, config: Any) -> datasets.TextDataset:
     """Return the `datasets.TextDataset` to score an export on; of a file, which may have a test split alone."""
     class_names = classification.class_names_of(folder)
     return datasets.load_texts(**vars(config.data), class_names=class_names, needed=("test",))
 
 
-def evaluate_pieces(folder, config):
+def evaluate_pieces(folder: str | Path, config: Any) -> dict[str, Any]:
     """Return the classification metrics of an export, beside the accuracy of a linear model, both on pieces of texts.
 
     The linear model is fitted to pieces of the training split; the scores are of those of the test split.
@@ -47,7 +55,7 @@ def evaluate_pieces(folder, config):
     return evaluate(folder, data.train.pieces(length), data.test.pieces(length), data)
 
 
-def evaluate(folder, train, test, data):
+def evaluate(folder: str | Path, train: datasets.Texts, test: datasets.Texts, data: Any) -> dict[str, Any]:
     """Return the classification metrics of an export for the texts `test` of a data set.
 
     Beside them stands the accuracy of a linear model on character n-grams that is fitted to the texts `train`, if there
@@ -61,14 +69,21 @@ def evaluate(folder, train, test, data):
     return {**scores, "references": {"character n-grams, linear": {"accuracy": float((linear == test.labels).mean())}}}
 
 
-def format_scores(scores):
+def format_scores(scores: dict[str, Any]) -> str:
     """Return precision, recall and F1 by class, the reference's accuracy, then the model's accuracy and loss."""
     *lines, last = evaluation.format_classification_metrics(scores).splitlines()
     lines += [f"{name}: accuracy {row['accuracy']:.4f}" for name, row in scores["references"].items()]
     return "\n".join([*lines, last])
 
 
-def write_text_classifier(network, data, length, folder, numeric, signatures=types.MappingProxyType({})):
+def write_text_classifier(
+    network: keras.Model,
+    data: datasets.TextDataset,
+    length: int,
+    folder: str | Path,
+    numeric: Any,
+    signatures: Mapping[str, Any] = types.MappingProxyType({}),
+) -> str:
     """Write a SavedModel that classifies the first `length` characters of texts.
 
     Besides `serving_default`, which takes strings, there is `numeric`, which takes tokens: runtimes to which a
@@ -126,7 +141,14 @@ def write_text_classifier(network, data, length, folder, numeric, signatures=typ
     )
 
 
-def explain(folder, config, path, texts, attributions, label):
+def explain(
+    folder: str | Path,
+    config: Any,
+    path: str | Path,
+    texts: Sequence[str],
+    attributions: Callable[..., Any],
+    label: str,
+) -> None:
     """Draw what an export attributes to each character of texts, with its prediction.
 
     By default the texts are pieces of the test split, one for each of eight classes. `attributions` returns, for texts
@@ -140,7 +162,7 @@ def explain(folder, config, path, texts, attributions, label):
     evaluation.save_characters(texts, titles, attributions(texts, labels), label, path)
 
 
-def predict(folder, texts):
+def predict(folder: str | Path, texts: Sequence[str]) -> Any:
     """Return the label that an export predicts for each text, and a title for it: the class and its probability.
 
     Raises:

@@ -1,7 +1,11 @@
 """The training step of a generative adversarial network (GAN): two networks, two optimizers, one compiled function."""
 
+from __future__ import annotations
+
 import copy
 import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self
 
 import keras
 import tensorflow as tf
@@ -11,10 +15,17 @@ from keras_refs.datasets.pipelines import WHOLE
 from keras_refs.models import arguments
 from keras_refs.models.gan import latent_classes
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_refs.datasets.pipelines import Shard
+
 _NETWORKS = ("generator", "discriminator")
 
 
-def non_saturating_losses(real, generated, label_smoothing=0.0):
+def non_saturating_losses(
+    real: tf.Tensor, generated: tf.Tensor, label_smoothing: float = 0.0
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the losses of discriminator and generator for the logits of real and of generated images.
 
     With H the cross-entropy of a logit's logistic function and a target, L_D = (H(real, 1 - label_smoothing) +
@@ -28,12 +39,12 @@ def non_saturating_losses(real, generated, label_smoothing=0.0):
     return discriminator_loss, cross_entropy(generated, 1)
 
 
-def hinge_losses(real, generated):
+def hinge_losses(real: tf.Tensor, generated: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return L_D = (E[max(0, 1 - real)] + E[max(0, 1 + generated)]) / 2 and L_G = -E[generated]. Lim & Ye 2017."""
     return ops.mean(ops.relu(1 - real) + ops.relu(1 + generated)) / 2, -ops.mean(generated)
 
 
-def wasserstein_losses(real, generated):
+def wasserstein_losses(real: tf.Tensor, generated: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return L_D = E[generated] - E[real], to penalise, and L_G = -E[generated]. Arjovsky et al. 2017."""
     return ops.mean(generated) - ops.mean(real), -ops.mean(generated)
 
@@ -41,7 +52,9 @@ def wasserstein_losses(real, generated):
 LOSSES = {"non_saturating": non_saturating_losses, "hinge": hinge_losses, "wasserstein": wasserstein_losses}
 
 
-def gradient_penalty(images, generated, discriminator, places):
+def gradient_penalty(
+    images: tf.Tensor, generated: tf.Tensor, discriminator: Callable[[tf.Tensor], tf.Tensor], places: Any
+) -> tf.Tensor:
     """Return the mean of (|gradient of the logit with respect to the image| - 1)^2, float32. Gulrajani et al. 2017.
 
     It is taken at a random point on the line between each real image and a generated one.
@@ -88,15 +101,15 @@ class AdversarialModel(keras.Model):
 
     def __init__(
         self,
-        generator,
-        discriminator,
-        loss="non_saturating",
-        label_smoothing=0.0,
-        gradient_penalty=10.0,
-        num_classes=None,
-        seed=0,
-        **options,
-    ):
+        generator: keras.Model,
+        discriminator: keras.Model,
+        loss: str = "non_saturating",
+        label_smoothing: float = 0.0,
+        gradient_penalty: float = 10.0,
+        num_classes: int | None = None,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         arguments.check_choice("loss", loss, LOSSES)
         if not 0 <= label_smoothing < 1 or (label_smoothing and loss != "non_saturating"):
@@ -122,7 +135,13 @@ class AdversarialModel(keras.Model):
         self._means = {name: keras.metrics.Mean(name=name) for name in names}
         self.built = True
 
-    def compile(self, generator_optimizer, discriminator_optimizer, shard=WHOLE, **options):
+    def compile(
+        self,
+        generator_optimizer: keras.optimizers.Optimizer,
+        discriminator_optimizer: keras.optimizers.Optimizer,
+        shard: Shard = WHOLE,
+        **options: Any,
+    ) -> None:
         """Take an optimizer for each network; for a network in mixed_float16 it is wrapped to scale the loss.
 
         Args:
@@ -145,14 +164,14 @@ class AdversarialModel(keras.Model):
         super().compile(optimizer=None, auto_scale_loss=False, **options)
 
     @property
-    def optimized(self):
+    def optimized(self) -> Any:
         """Each optimizer with the variables that it trains, as `training.Checkpoints` saves them."""
         return [
             (self.generator_optimizer, self.generator.trainable_variables),
             (self.discriminator_optimizer, self.discriminator.trainable_variables),
         ]
 
-    def averaged_generator_weights(self):
+    def averaged_generator_weights(self) -> list[np.ndarray]:
         """Return the generator's weights with the moving average of `generator_optimizer`, if it keeps one.
 
         They are in the order of `generator.get_weights()`; the generator itself stays as it is, and training can go on.
@@ -165,15 +184,15 @@ class AdversarialModel(keras.Model):
         return averaged
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Both losses and both accuracies, as means over an epoch."""
         return list(self._means.values())
 
-    def call(self, latents, training=False):
+    def call(self, latents: Any, training: bool = False) -> tf.Tensor:
         """Return the images that the generator outputs for latents."""
         return self.generator(latents, training=training)
 
-    def train_step(self, batch):
+    def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """Update the discriminator on a batch of real images and as many generated ones, then the generator."""
         images, *classes = batch if isinstance(batch, tuple) else (batch,)
         images = tf.cast(images, self.generator.output.dtype)
@@ -226,33 +245,33 @@ class AdversarialModel(keras.Model):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         return tf.random.experimental.stateless_fold_in(tf.cast(self._seeds.next(), tf.int64), replica)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """Return the arguments, from which Keras builds the same model."""
         networks = {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in _NETWORKS}
         return {**networks, **self._settings, "name": self.name}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """Build the model that `get_config` describes."""
         # A copy, because Keras removes the entries of a functional model's configuration as it reads them.
         config = copy.deepcopy(config)
         networks = {name: keras.saving.deserialize_keras_object(config[name]) for name in _NETWORKS}
         return cls(**{**config, **networks})
 
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: Any) -> None:
         """Save the state of the latents' generator, which Keras would leave out."""
         store["latents"] = self._seeds.state.numpy()
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: Any) -> None:
         """Restore it."""
         self._seeds.state.assign(store["latents"])
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         """Return both optimizers, so that a loaded model goes on training."""
         names = [f"{name}_optimizer" for name in _NETWORKS]
         return {name: keras.saving.serialize_keras_object(getattr(self, name)) for name in names}
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with the optimizers that `get_compile_config` describes."""
         self.compile(**{name: keras.saving.deserialize_keras_object(optimizer) for name, optimizer in config.items()})
 

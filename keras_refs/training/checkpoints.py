@@ -1,14 +1,20 @@
 """Checkpoints that hold all a run needs to go on bit for bit."""
 
+from __future__ import annotations
+
 import json
 import re
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from keras_refs.errors import UserError, first_line
 from keras_refs.training.workers import Workers
+
+if TYPE_CHECKING:
+    import keras
 
 _OURS = re.compile(r"(step-\d{8})(\.index|\.data-\d{5}-of-\d{5}|_temp)(\.tempstate\d+)?")
 
@@ -25,29 +31,29 @@ class History(tf.train.experimental.PythonState):
         mode: `"max"` or `"min"`, which of its values is the best.
     """
 
-    def __init__(self, monitor, mode):
+    def __init__(self, monitor: str, mode: str) -> None:
         if mode not in ("min", "max"):
             raise ValueError(f"`mode` must be 'min' or 'max'. Received: mode={mode!r}")
         self.step, self.epochs = 0, []
         self.monitor, self.mode = monitor, mode
 
-    def serialize(self):
+    def serialize(self) -> str:
         """Return step and epochs as a JSON string."""
         return json.dumps({"step": self.step, "epochs": self.epochs})
 
-    def deserialize(self, string_value):
+    def deserialize(self, string_value: str) -> None:
         """Take step and epochs from a JSON string."""
         content = json.loads(string_value)
         self.step, self.epochs = content["step"], content["epochs"]
 
-    def best_epoch(self):
+    def best_epoch(self) -> int | None:
         """Return the index of the best epoch in `epochs`; `None` before any."""
         values = [epoch[self.monitor] for epoch in self.epochs]
         if not values:
             return None
         return values.index(max(values) if self.mode == "max" else min(values))
 
-    def has_stalled(self, patience):
+    def has_stalled(self, patience: int) -> bool:
         """Tell whether the best epoch is `patience` epochs ago, or more."""
         best = self.best_epoch()
         return best is not None and len(self.epochs) - 1 - best >= patience
@@ -71,7 +77,14 @@ class Checkpoints:
         bytes: Disk space that the checkpoints of the run take at most.
     """
 
-    def __init__(self, directory, model, steps_per_epoch, history, workers=None):
+    def __init__(
+        self,
+        directory: str | Path,
+        model: keras.Model,
+        steps_per_epoch: int,
+        history: History,
+        workers: Workers | None = None,
+    ) -> None:
         self.directory, self.history = Path(directory), history
         self._model, self._workers = model, workers or Workers()
         self._optimized = getattr(model, "optimized", None) or [(model.optimizer, model.trainable_variables)]
@@ -89,11 +102,11 @@ class Checkpoints:
         self._everything = tf.train.Checkpoint(**variables, history=history)
 
     @property
-    def optimizers(self):
+    def optimizers(self) -> list[Any]:
         """All optimizers of the model."""
         return [optimizer for optimizer, _ in self._optimized]
 
-    def save(self):
+    def save(self) -> None:
         """Write a checkpoint of this step and remove those no longer needed."""
         if not self._workers.is_chief:
             return
@@ -105,7 +118,7 @@ class Checkpoints:
             if ours and ours[1] not in {self._path(step).name for step in keep}:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def restore_latest(self):
+    def restore_latest(self) -> list[str]:
         """Restore the newest checkpoint that can be read; return a sentence for each damaged one before it.
 
         Raises:
@@ -117,7 +130,7 @@ class Checkpoints:
         self.history.deserialize(self._workers.peers.exchange(self.history.serialize())[0])
         return passed_over
 
-    def restore_best(self):
+    def restore_best(self) -> Any:
         """As `restore_latest`, but the best epoch first, with averaged weights if any; the history stays as it is."""
         best = (self.history.best_epoch() + 1) * self._steps_per_epoch
         passed_over = self._restore_first([best, *reversed(self._saved_steps())], self._variables)

@@ -7,7 +7,9 @@
 import contextlib
 import dataclasses
 import platform
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -55,14 +57,14 @@ class ComputePlan:
     intra_op_threads: int
     reasons: tuple
 
-    def describe(self):
+    def describe(self) -> str:
         """Return the plan and its reasons as lines to print."""
         threads = self.intra_op_threads or "as many as TensorFlow takes"
         choice = f"Precision {self.precision}, XLA {'on' if self.jit_compile else 'off'}, threads {threads}."
         return "\n  - ".join([choice, *self.reasons])
 
     @contextlib.contextmanager
-    def scope(self):
+    def scope(self) -> Iterator[None]:
         """Build layers in the plan's precision inside the `with`; outside all is as before."""
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.precision)
@@ -72,7 +74,9 @@ class ComputePlan:
             keras.config.set_dtype_policy(before)
 
 
-def choose_compute(device, family, precision="auto", jit="auto", workers=1):
+def choose_compute(
+    device: Device, family: str, precision: str = "auto", jit: str = "auto", workers: int = 1
+) -> ComputePlan:
     """Return a `ComputePlan`: precision, compilation and threads.
 
     Args:
@@ -131,7 +135,7 @@ def _jit(device, family):
     return True, "XLA: it fuses the element-wise work between the convolutions"
 
 
-def detect_device():
+def detect_device() -> Device:
     """Return the `Device` that TensorFlow will train on."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
@@ -152,7 +156,7 @@ def _read_cpu(cpuinfo=Path("/proc/cpuinfo")):
     return fields.get("model name", platform.machine()), frozenset(flags.split())
 
 
-def prepare_process(plan, seed, deterministic):
+def prepare_process(plan: ComputePlan, seed: int, deterministic: bool) -> None:
     """Set what TensorFlow keeps for the whole process: threads, growth of GPU memory, random seeds, determinism.
 
     Args:
@@ -170,7 +174,7 @@ def prepare_process(plan, seed, deterministic):
         tf.config.experimental.enable_op_determinism()
 
 
-def strategy(distribute, batch_size):
+def strategy(distribute: str, batch_size: int) -> Any:
     """Return the `tf.distribute` strategy for `--distribute`.
 
     Args:

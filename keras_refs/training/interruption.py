@@ -3,18 +3,19 @@
 import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 
 
 class Interrupted(KeyboardInterrupt):
     """A signal stopped the run; `signum` says which."""
 
-    def __init__(self, signum):
+    def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.signum = signum
 
 
 @contextlib.contextmanager
-def raised_as_exceptions():
+def raised_as_exceptions() -> Iterator[None]:
     """Inside the `with`, SIGINT and SIGTERM raise `Interrupted` wherever the program is."""
 
     def handle(signum, _frame):
@@ -25,7 +26,7 @@ def raised_as_exceptions():
 
 
 @contextlib.contextmanager
-def collected():
+def collected() -> Iterator[list[int]]:
     """Inside the `with`, signals are appended to the list it yields, for a loop to look at; a second one raises."""
     received = []
 

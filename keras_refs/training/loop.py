@@ -1,9 +1,14 @@
 """The training loop: `model.fit` with saving, stopping and resuming."""
 
+from __future__ import annotations
+
 import math
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -11,8 +16,12 @@ from keras_refs.errors import TrainingDivergedError
 from keras_refs.training.interruption import Interrupted, collected
 from keras_refs.training.workers import Workers
 
+if TYPE_CHECKING:
+    from keras_refs.settings import Training
+    from keras_refs.training.checkpoints import Checkpoints
 
-def adam(settings, steps_per_epoch, **options):
+
+def adam(settings: Training, steps_per_epoch: int, **options: Any) -> keras.optimizers.Optimizer:
     """Return Adam as the settings say, to train in epochs of so many steps.
 
     Args:
@@ -36,7 +45,17 @@ def adam(settings, steps_per_epoch, **options):
     return keras.optimizers.Adam(**{**usual, **options})
 
 
-def fit(model, batches, steps_per_epoch, settings, validation, checkpoints, log_dir, callbacks=(), workers=None):
+def fit(
+    model: keras.Model,
+    batches: Callable[[int, int], Any],
+    steps_per_epoch: int,
+    settings: Training,
+    validation: Any,
+    checkpoints: Checkpoints,
+    log_dir: str | Path,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    workers: Workers | None = None,
+) -> Any:
     """Train from the step the checkpoints were restored to, until the last epoch or early stopping.
 
     Args:
@@ -95,7 +114,7 @@ def _shared(callbacks, peers):
     return [_MeanMetrics(peers), *callbacks, _ChiefsMetrics(peers)] if peers.count > 1 else callbacks
 
 
-def steps_per_execution(steps_per_epoch, at_most=16):
+def steps_per_execution(steps_per_epoch: int, at_most: int = 16) -> int:
     """Return how many steps one call of the compiled function shall do: the largest divisor of the epoch.
 
     Fewer calls from Python make small models faster; a divisor keeps executions from crossing an epoch's end.

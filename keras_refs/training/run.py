@@ -1,10 +1,14 @@
 """A training run: the folders it writes, the device it computes on, and the steps that all recipes share."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import shutil
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
@@ -15,6 +19,9 @@ from keras_refs.training import compute, loop
 from keras_refs.training.checkpoints import Checkpoints, History
 from keras_refs.training.environment import environment
 from keras_refs.training.workers import Workers, join
+
+if TYPE_CHECKING:
+    import keras
 
 
 class Run:
@@ -41,7 +48,9 @@ class Run:
             if other workers cannot be reached, or are not alike.
     """
 
-    def __init__(self, name, config, workdir, export_dir, resume, family):
+    def __init__(
+        self, name: str, config: Any, workdir: str | Path, export_dir: str | Path, resume: bool, family: str
+    ) -> None:
         self.figures = Path(workdir) / "figures"
         self._name, self._config, self._workdir, self._export_dir = name, config, Path(workdir), Path(export_dir)
         connected = join(name, config)
@@ -61,7 +70,7 @@ class Run:
         self._ran_on = {"device": device.name, **environment()}
 
     @contextlib.contextmanager
-    def scope(self):
+    def scope(self) -> Iterator[None]:
         """Build and compile inside the `with`, in the precision and for the devices of the run.
 
         Raises:
@@ -73,7 +82,7 @@ class Run:
             except ValueError as error:
                 raise UserError(str(error)) from error
 
-    def steps_per_epoch(self, examples, batch_size=None):
+    def steps_per_epoch(self, examples: int, batch_size: int | None = None) -> int:
         """Return the training steps of an epoch, of batches as in the settings or of another size.
 
         What does not fill a batch is left out.
@@ -90,7 +99,7 @@ class Run:
             )
         return examples // batch_size
 
-    def compile_options(self, steps_per_epoch, most_steps_per_execution=16):
+    def compile_options(self, steps_per_epoch: int, most_steps_per_execution: int = 16) -> dict[str, Any]:
         """Return the arguments of `compile` that decide how fast a step is, and nothing else."""
         return {
             "jit_compile": self._plan.jit_compile,
@@ -100,7 +109,17 @@ class Run:
             else loop.steps_per_execution(steps_per_epoch, most_steps_per_execution),
         }
 
-    def fit(self, model, batches, steps_per_epoch, validation, *, monitor, mode, callbacks=()):
+    def fit(
+        self,
+        model: keras.Model,
+        batches: Callable[[int, int], Any],
+        steps_per_epoch: int,
+        validation: Any,
+        *,
+        monitor: str,
+        mode: str,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> Any:
         """Train a compiled model, or go on with the run, and leave it at its best epoch.
 
         Args:
@@ -139,11 +158,21 @@ class Run:
             print(message)
         return history
 
-    def unfinished_export(self):
+    def unfinished_export(self) -> contextlib.AbstractContextManager[Path]:
         """Return the context of a new version folder: a temporary one, until `finish`."""
         return export.unfinished_version(self._export_dir / self._name)
 
-    def finish(self, folder, network, history, data, scores, format_scores, card, cross_validation=None):
+    def finish(
+        self,
+        folder: Path,
+        network: keras.Model,
+        history: Any,
+        data: Any,
+        scores: dict[str, Any],
+        format_scores: Callable[[dict[str, Any]], str],
+        card: dict[str, Any],
+        cross_validation: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Write the model card and `metrics.json`, and make the temporary folder the next version.
 
         Args:
@@ -221,7 +250,7 @@ def _file_of(config):
     return {"file": files.describe(path)} if path is not None else {}
 
 
-def limits_on(config, limits):
+def limits_on(config: Any, limits: str) -> str:
     """Return for the model card the limits of a model: of one of a recipe's own data those that it names.
 
     Of a user's file nobody can say more than that it is all that was measured.
@@ -234,13 +263,13 @@ def limits_on(config, limits):
     )
 
 
-def finished(workdir):
+def finished(workdir: str | Path) -> dict[str, Any] | None:
     """Return what a finished run wrote into `metrics.json`; `None` if there is none."""
     path = Path(workdir) / "metrics.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def check_workdir(workdir, name, config, resume):
+def check_workdir(workdir: str | Path, name: str, config: Any, resume: bool) -> None:
     """Require that a directory is empty, new, or holds a run of a recipe with these settings that is to be resumed.
 
     Raises:

@@ -2,9 +2,10 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 
-def checksum(path):
+def checksum(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes or of a folder, 64 hexadecimal digits.
 
     That of a folder is of the names, relative to it and sorted, and the contents of all files in it that are not
@@ -17,7 +18,7 @@ def checksum(path):
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def describe(path):
+def describe(path: str | Path) -> dict[str, Any]:
     """Return what a model card says of a file or folder: its `name`, `sha256`, `bytes`, and number of `files`."""
     path = Path(path).resolve()
     files = files_in(path) if path.is_dir() else [path]
@@ -25,7 +26,7 @@ def describe(path):
     return {"name": path.name, "sha256": checksum(path), "bytes": size, "files": len(files)}
 
 
-def files_in(folder):
+def files_in(folder: str | Path) -> list[Path]:
     """Return the paths of all files below a folder, sorted, without hidden ones and those in hidden folders."""
     folder = Path(folder)
     paths = (path for path in folder.rglob("*") if not _is_hidden(path.relative_to(folder)) and path.is_file())

@@ -1,5 +1,6 @@
 """The classes of examples: their names, and a number for each."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,13 @@ from keras_refs.datasets.files.splits import LEFT_OUT, SPLITS
 from keras_refs.errors import UserError
 
 
-def number_classes(path, labels, codes, place_of, class_names=None):
+def number_classes(
+    path: str | Path,
+    labels: Sequence[str],
+    codes: np.ndarray,
+    place_of: Callable[[int], str],
+    class_names: Sequence[str] | None = None,
+) -> tuple[tuple[str, ...], np.ndarray]:
     """Return the tuple of class names, and the number of each example's class in it, int64 `(examples,)`.
 
     Args:
@@ -23,12 +30,12 @@ def number_classes(path, labels, codes, place_of, class_names=None):
         UserError: If an example has another class, or the training split has one class, or nearly as many as examples.
     """
     of_model = class_names is not None
-    if not of_model:
-        training = {labels[index] for index in np.flatnonzero(codes == 0)}
+    if class_names is None:
+        training = {labels[index] for index in np.flatnonzero(codes == 0).tolist()}
         class_names = tuple(sorted(training, key=_number_or_name))
         _check_number(Path(path).name, class_names, examples=int((codes == 0).sum()))
     numbers = {class_name: number for number, class_name in enumerate(class_names)}
-    for index in np.flatnonzero(codes != LEFT_OUT):
+    for index in np.flatnonzero(codes != LEFT_OUT).tolist():
         if labels[index] not in numbers:
             where, label = place_of(index), labels[index]
             listed = ", ".join(class_names[:20]) + (", ..." if len(class_names) > 20 else "")
@@ -38,7 +45,7 @@ def number_classes(path, labels, codes, place_of, class_names=None):
                 f"{where}: the class {label!r} is in the {SPLITS[codes[index]]} split and has no example in the "
                 f"training split, which has: {listed}. Add examples of it, or leave it out."
             )
-    return class_names, np.array([numbers.get(label, -1) for label in labels], np.int64)
+    return tuple(class_names), np.array([numbers.get(label, -1) for label in labels], np.int64)
 
 
 def _check_number(name, class_names, examples):

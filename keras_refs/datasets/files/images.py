@@ -2,7 +2,9 @@
 
 import concurrent.futures
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -18,7 +20,14 @@ LARGEST_SIDE = 96
 _THREADS = 4
 
 
-def find_images(path, image_size=0, shape=None, validation=5, class_names=None, needed=SPLITS):
+def find_images(
+    path: str | Path,
+    image_size: int = 0,
+    shape: tuple[int, ...] | None = None,
+    validation: float = 5,
+    class_names: Sequence[str] | None = None,
+    needed: Sequence[str] = SPLITS,
+) -> Any:
     """Find the images of a folder with a folder of images for each class, or with such a folder for each split.
 
     Args:
@@ -52,7 +61,7 @@ def find_images(path, image_size=0, shape=None, validation=5, class_names=None, 
     return class_names, shape, [([files[row] for row in rows], labels[rows]) for rows in chosen]
 
 
-def load_images(files, shape):
+def load_images(files: Sequence[Any], shape: tuple[int, ...]) -> np.ndarray:
     """Return the images of files as uint8 `(files, height, width, channels)`, resized to a shape where they differ.
 
     Raises:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "NaN", "nan", "None")
 """How a missing number is written."""
 
 
-def read_table(path, text=None):
+def read_table(path: str | Path, text: Sequence[str] | None = None) -> pa.Table:
     """Read a table with a line of column names.
 
     Args:
@@ -46,12 +47,12 @@ def read_table(path, text=None):
     return table.replace_schema_metadata({"path": str(path)})
 
 
-def suffix_of(path):
+def suffix_of(path: str | Path) -> str | None:
     """Return which of `SUFFIXES` a path ends in, `None` if it ends in none."""
     return next((suffix for suffix in SUFFIXES if Path(path).name.lower().endswith(suffix)), None)
 
 
-def strings(table, name):
+def strings(table: pa.Table, name: str) -> list[str]:
     """Return a column of a table that `read_table` returned as Python strings.
 
     Raises:
@@ -72,7 +73,7 @@ def strings(table, name):
     return values
 
 
-def numbers(table, name, missing="refuse"):
+def numbers(table: pa.Table, name: str, missing: str = "refuse") -> np.ndarray:
     """Return a column of a table that `read_table` returned as a float64 array `(rows,)`.
 
     `missing="keep"` returns NaN where a value is missing, in place of an error.
@@ -97,7 +98,7 @@ def numbers(table, name, missing="refuse"):
     return values
 
 
-def place(table, row, name=None):
+def place(table: pa.Table, row: int, name: str | None = None) -> str:
     """Return where a value of a table that `read_table` returned stands, such as `x.csv, line 17, column 'price'`.
 
     `row` counts from 0. Lines count as editors count them: the first one is that of the names.
@@ -107,7 +108,7 @@ def place(table, row, name=None):
     return f"{path}, {where}" + (f", column {name!r}" if name is not None else "")
 
 
-def require_column(table, name, option):
+def require_column(table: pa.Table, name: str, option: str) -> str:
     """Return the name of a column that an option names.
 
     Raises:
@@ -249,7 +250,7 @@ def _line_of(path, row):
     raise IndexError(f"{path} has no row {row}.")
 
 
-def first_that_fails(column, kind):
+def first_that_fails(column: pa.ChunkedArray, kind: pa.DataType) -> int:
     """Return the index of the first value of a column that cannot be cast to a type, of a column that has one."""
     low, high = 0, len(column)
     while high - low > 1:

@@ -8,7 +8,9 @@ value is missing, a split is empty or has a class that the training split or the
 """
 
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +22,13 @@ from keras_refs.datasets.files.splits import COLUMN, SPLITS, assign_splits, plac
 from keras_refs.errors import UserError
 
 
-def read_texts(path, text=None, label=None, class_names=None, needed=SPLITS):
+def read_texts(
+    path: str | Path,
+    text: str | None = None,
+    label: str | None = None,
+    class_names: Sequence[str] | None = None,
+    needed: Sequence[str] = SPLITS,
+) -> Any:
     """Read a column of texts and a column of their classes, which have these names, or are the only two.
 
     Returns:
@@ -35,7 +43,14 @@ def read_texts(path, text=None, label=None, class_names=None, needed=SPLITS):
     return class_names, [(tuple(texts[row] for row in rows), labels[rows]) for rows in _rows_by_split(codes)]
 
 
-def read_numbers(path, target=None, inputs=(), with_classes=False, class_names=None, needed=SPLITS):
+def read_numbers(
+    path: str | Path,
+    target: str | None = None,
+    inputs: Sequence[str] = (),
+    with_classes: bool = False,
+    class_names: Sequence[str] | None = None,
+    needed: Sequence[str] = SPLITS,
+) -> Any:
     """Read columns of numbers and a column to predict: of numbers or, `with_classes`, of classes.
 
     `target` is the column's name, by default target; `inputs` are those of the columns to predict from, by default all
@@ -78,7 +93,13 @@ def _target_and_inputs(path, table, target, inputs):
     return target, inputs
 
 
-def read_pairs(path, source=None, target=None, separator="", needed=SPLITS):
+def read_pairs(
+    path: str | Path,
+    source: str | None = None,
+    target: str | None = None,
+    separator: str = "",
+    needed: Sequence[str] = SPLITS,
+) -> list[dict[str, list[str]]]:
     """Read a column of strings and a column of their transcriptions, by default the first and the second.
 
     Several rows with one string have all its transcriptions, the most usual first. `separator` separates the symbols

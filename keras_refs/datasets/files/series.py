@@ -1,6 +1,8 @@
 """Series in tables: a column of times, and columns of numbers."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from keras_refs.datasets.regular import Rows
 from keras_refs.errors import UserError
 
 
-def read_series(path, target, time=None, inputs=()):
+def read_series(path: str | Path, target: str, time: str | None = None, inputs: Sequence[str] = ()) -> Any:
     """Read the `Rows` of a series from a table, or from a folder with one for each split, as `read_tables` does.
 
     Args:

@@ -1,6 +1,10 @@
 """Which examples of a file or a folder are to train on, to validate on and to score on."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,13 +13,16 @@ from keras_refs.datasets.files.checksums import files_in
 from keras_refs.datasets.files.reading import SUFFIXES, place, read_table, suffix_of
 from keras_refs.errors import UserError
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 SPLITS = ("train", "validation", "test")
 COLUMN = "split"
 """Name of the column that tells the split of each row."""
 UNKNOWN, LEFT_OUT = -1, -2
 
 
-def read_tables(path, text=None):
+def read_tables(path: str | Path, text: Sequence[str] | None = None) -> tuple[list[pa.Table], np.ndarray]:
     """Read a table, or a folder with `train`, `validation` and `test` as tables of the same columns.
 
     Args:
@@ -45,7 +52,7 @@ def read_tables(path, text=None):
     return tables, np.concatenate(codes)
 
 
-def place_in(tables, row, name=None):
+def place_in(tables: Sequence[pa.Table], row: int, name: str | None = None) -> str:
     """Return what `place` does, of the row of several tables that are counted as one."""
     for table in tables:
         if row < len(table):
@@ -54,7 +61,15 @@ def place_in(tables, row, name=None):
     raise IndexError("There is no such row.")
 
 
-def assign_splits(path, codes, key_of, place_of, validation=10, test=10, needed=SPLITS):
+def assign_splits(
+    path: str | Path,
+    codes: np.ndarray,
+    key_of: Callable[[int], str],
+    place_of: Callable[[int], str],
+    validation: float = 10,
+    test: float = 10,
+    needed: Sequence[str] = SPLITS,
+) -> np.ndarray:
     """Return for each example the index of its split in `SPLITS`, or `LEFT_OUT`, and print how many there are of each.
 
     A split that is missing is cut off training, by a hash of the example, so that it is the same wherever and in
@@ -77,7 +92,7 @@ def assign_splits(path, codes, key_of, place_of, validation=10, test=10, needed=
     made = [split for split in ("validation", "test") if split not in given]
     _leave_out_repeated(codes, key_of, place_of)
     percent = {"validation": validation * ("validation" in made), "test": test * ("test" in made)}
-    for index in np.flatnonzero((codes == UNKNOWN) | (codes == 0)) if made else ():
+    for index in np.flatnonzero((codes == UNKNOWN) | (codes == 0)).tolist() if made else ():
         # Another hash than that of the bundled data: a part of their training splits would have nothing to score.
         codes[index] = SPLITS.index(split_of(f"file {key_of(index)}", **percent))
     counts = {split: int((codes == number).sum()) for number, split in enumerate(SPLITS)}

@@ -1,5 +1,7 @@
 """The times in a table: which column has them, and what they are by the clock they were written by."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +14,7 @@ LONGEST_CHANGE = 60
 """Most minutes that a change of the clock moves it by."""
 
 
-def find_times(table, name=None):
+def find_times(table: pa.Table, name: str | None = None) -> str:
     """Return the name of the column of times of a table that `files.read_table` returned.
 
     It is the one whose first value is a time. `name` is that of `--time`, if it is given.
@@ -37,7 +39,7 @@ def find_times(table, name=None):
     )
 
 
-def read_times(column, place):
+def read_times(column: pa.ChunkedArray, place: Callable[[int], str]) -> np.ndarray:
     """Return times, int64 minutes since 1970-01-01T00:00 of the clock they are written by.
 
     `column` is a `pyarrow.ChunkedArray` of strings or of a type of times, and `place` a function of the number of a row

@@ -60,7 +60,7 @@ _DATE = re.compile(rf"{_YEAR} ?[-/.] ?{_YEAR}\b|{_YEAR}[-/. ]\d\d?[-/. ]\d\d?\b|
 _DECIMALS = re.compile(r"(?:[ -]*\d+\.\d+)+")
 
 
-def text_of(mail):
+def text_of(mail: bytes) -> str:
     """Return the text of a mail, from its bytes: the subject, a newline, and the first part of the body on one line.
 
     Attachments are left out, and so are the tags in brackets that mailing lists add to subjects, and quotations,
@@ -75,17 +75,17 @@ def text_of(mail):
     return re.sub(r"\S*$", "", text[: MAX_CHARACTERS + 1]).rstrip()
 
 
-def letters_of(text):
+def letters_of(text: str) -> str:
     """Return the letters of a text, in lower case: what duplicates have in common."""
     return "".join(filter(str.isalpha, text.lower()))
 
 
-def thread_of(text):
+def thread_of(text: str) -> str:
     """Return what the subjects of a thread's mails have in common: the subject of a text without "Re:", case-folded."""
     return _REPLY.sub("", text.split("\n")[0]).casefold()
 
 
-def visible_text(html):
+def visible_text(html: str) -> str:
     """Return the text that a browser shows of HTML, with a new line for every block."""
     parser = _VisibleText()
     parser.feed(html)
@@ -93,7 +93,7 @@ def visible_text(html):
     return "".join(parser.parts)
 
 
-def own_words(body):
+def own_words(body: str) -> str:
     """Return a body without what other people wrote and programs added, with the quotations if nothing else is in it.
 
     Quotations are lines that begin with ">", also after the initials of their author.
@@ -105,7 +105,7 @@ def own_words(body):
     return unquoted if unquoted.strip() else _QUOTED.sub("", body)
 
 
-def clean(text):
+def clean(text: str) -> str:
     """Return a text on one line, with placeholders, without control characters and long runs of punctuation."""
     # What is far behind the cut need not be looked at.
     text = " ".join(text.split())[: 10 * MAX_CHARACTERS]

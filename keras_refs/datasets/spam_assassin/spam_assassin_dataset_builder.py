@@ -1,5 +1,7 @@
 """How TFDS makes the data set `spam_assassin`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow_datasets as tfds
 from scipy.sparse import coo_array
@@ -61,7 +63,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 yield position, {"text": text, "label": label}
 
 
-def groups_of(texts):
+def groups_of(texts: Sequence[str]) -> np.ndarray:
     """Return the number of each text's group, an integer array `(texts,)`.
 
     A group has all texts that are connected, each with the next, by the same subject or by bodies that are alike.

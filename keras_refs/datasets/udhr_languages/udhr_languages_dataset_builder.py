@@ -58,7 +58,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 yield position, {"text": text, "label": language, "article": article}
 
 
-def split_of_article(article):
+def split_of_article(article: int) -> str:
     """Return the name of the split that an article belongs to, in every language; 0 is the preamble."""
     if article % 5 == 0 and article > 0:
         return "test"

@@ -1,0 +1,11 @@
+from .adapters import add_adapters as add_adapters
+from .adapters import freeze as freeze
+from .adapters import load_adapters as load_adapters
+from .adapters import merge_adapters as merge_adapters
+from .adapters import save_adapters as save_adapters
+from .checkpoint import bert_sizes as bert_sizes
+from .checkpoint import load_bert_weights as load_bert_weights
+from .checkpoint import read_bert as read_bert
+from .checkpoint import read_wordpiece as read_wordpiece
+from .download import FOLDER as FOLDER
+from .download import fetch as fetch
