@@ -66,9 +66,8 @@ import keras, numpy as np
 for case in sys.argv[2:]:
     model = keras.saving.load_model(f"{sys.argv[1]}/{case}.keras")
     inputs = dict(np.load(f"{sys.argv[1]}/{case}.inputs.npz"))
-    outputs = model(inputs if len(inputs) > 1 else next(iter(inputs.values())), training=False)
-    outputs = outputs if isinstance(outputs, dict) else {"output": outputs}
-    np.savez(f"{case}.npz", **{name: keras.ops.convert_to_numpy(output) for name, output in outputs.items()})
+    outputs = model.predict(inputs if len(inputs) > 1 else next(iter(inputs.values())), verbose=0)
+    np.savez(f"{case}.npz", **(outputs if isinstance(outputs, dict) else {"output": outputs}))
 """
 
 
