@@ -172,7 +172,7 @@ class Windows:
     holidays: tuple[np.ndarray, ...]
     target_column: int
     kernel: np.ndarray
-    residual_scale: np.ndarray
+    residual_scale: np.ndarray | np.floating
     margins: np.ndarray
 
     def __call__(self, series: Any, time: Any) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -134,7 +134,7 @@ class SeriesEncoder:
         """Return what the network is to output, float32 `(batch, horizon)`, for raw windows and raw targets."""
         return (targets - self.simple(values, times)) / self.residual_scale
 
-    def plain(self, margins: np.ndarray) -> preprocessing.Windows:
+    def plain(self, margins: Sequence[np.ndarray] | np.ndarray) -> preprocessing.Windows:
         """Return the `preprocessing.Windows` of an export, whose intervals have these margins."""
         mean, scale = (array.astype("float32") for array in (self.scaler.mean_, self.scaler.scale_))
         return preprocessing.Windows(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -61,7 +62,7 @@ def write_image_classifier(
         "serving_default": (classify, pixels),
         "encoded_images": (classify_encoded, [tf.TensorSpec([None], tf.string, name="encoded_images")]),
     }
-    examples = {
+    examples: dict[str, dict[str, Any]] = {
         "serving_default": {"images": example[np.newaxis]},
         "encoded_images": {"encoded_images": [tf.io.encode_png(example).numpy()]},
     }

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -49,7 +50,10 @@ def write_image_generator(
     scalars = [tf.TensorSpec([], tf.int64, name="seed"), tf.TensorSpec([], tf.int32, name="count")]
     default = checked(generate, {"latents": (tf.float32, (latent_dim,))})
     latents = np.random.default_rng(0).normal(size=(1, latent_dim)).astype("float32")
-    examples = {"serving_default": {"latents": latents}, "sample": {"seed": np.int64(0), "count": np.int32(1)}}
+    examples: dict[str, dict[str, Any]] = {
+        "serving_default": {"latents": latents},
+        "sample": {"seed": np.int64(0), "count": np.int32(1)},
+    }
     signatures = {"serving_default": default, "sample": (sample, scalars)}
     write_saved_model(folder, generator, signatures, examples, half_precision)
     preprocessing.write(folder, preprocessing.Unchanged())

@@ -204,7 +204,7 @@ def _append_class(latents, num_classes):
     return layers.Concatenate(name="latents_and_class")([latents, one_hot])
 
 
-def _check(image_shape, filters, kernel_size, negative_slope):
+def _check(image_shape, filters, kernel_size, negative_slope) -> tuple[int, ...]:
     arguments.check_integers("image_shape", image_shape, minimum=1, length=3)
     arguments.check_integer("kernel_size", kernel_size, minimum=1)
     arguments.check_real("negative_slope", negative_slope, minimum=0, below=1)

@@ -165,7 +165,7 @@ def seq2seq_parts(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     return keras.Model(source, encoded), keras.Model({"symbol": symbol, **previous}, outputs)
 
 
-def _check(num_source_symbols, num_target_symbols, embedding_dim, units, bidirectional):
+def _check(num_source_symbols, num_target_symbols, embedding_dim, units, bidirectional) -> tuple[int, ...]:
     """Check sizes, and return the widths of the encoder's layers."""
     arguments.check_integer("num_source_symbols", num_source_symbols, minimum=1)
     arguments.check_integer("num_target_symbols", num_target_symbols, minimum=2)
