@@ -123,7 +123,7 @@ def _report(recipe, metrics, workdir):
 def _parse(recipe, name, options, default=None):
     default = default or _default_config(recipe, options)
 
-    def both(config: recipe.Config = default, folders: Folders = Folders()):  # type: ignore[name-defined]  # type: ignore[name-defined]
+    def both(config: recipe.Config = default, folders: Folders = Folders()):  # type: ignore[name-defined]
         return config, folders
 
     program, flat = f"python -m keras_refs.train {name}", (tyro.conf.OmitArgPrefixes,)
