@@ -17,8 +17,6 @@ import results
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = {
-    REPOSITORY / "README.md": ("models",),
-    REPOSITORY / "README.zh-CN.md": ("models",),
     REPOSITORY / "docs" / "guides" / "fine_tuning.md": ("fine_tuning",),
     REPOSITORY / "README.md": ("models", "chaos"),
     REPOSITORY / "README.zh-CN.md": ("models", "chaos"),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_refs import datasets, decoding, export
+from keras_refs import datasets, decoding, export, serving
 from keras_refs.errors import UserError
 from tests import checks
 from tests.models.seq2seq import fresh
@@ -173,3 +173,17 @@ def test_the_card_names_signatures_and_symbols(exported):
     signatures = tf.saved_model.load(str(folder)).signatures
     assert all(f"`{name}`" in described for name in ("source", "target", "abcdé", "XX Y Z", *signatures))
     assert {name for name, _ in export.read_warm_up(folder)} == set(signatures)
+
+
+def test_a_server_returns_to_each_its_own_length(folder, predict):
+    """It knows which outputs are padded to the longest in a batch."""
+    assert export.read_padded_outputs(folder) == ["attention", "symbols"]
+    signature = serving.Servable(folder).signature()
+    together = signature({"source": np.array([string.encode() for string in STRINGS], object)})["attention"]
+    for string, padded in zip(STRINGS, together, strict=True):
+        (alone,) = predict([string])["attention"]
+        assert signature({"source": np.array([string.encode()], object)})["attention"].shape[1:] == alone.shape
+        steps, characters = alone.shape
+        np.testing.assert_allclose(padded[:steps, :characters], alone, atol=1e-5)
+        assert not padded[steps:].any()
+        assert not padded[:, characters:].any()
