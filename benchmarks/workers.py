@@ -188,7 +188,7 @@ def measure_models():
 
     # Words of eight letters and seven phonemes.
     transcription = models.attention_seq2seq(
-        28, 41, embedding_dim=128, units=512, encoder_layers=2, bidirectional=True, dropout=0.45
+        28, 41, embedding_dim=128, units=(512, 512), bidirectional=True, dropout=0.45
     )
     words = {"source": tokens(256, 8), "target": tokens(256, 7)}
     texts = {"tokens": tokens(16, 128), "segments": tf.zeros([16, 128], tf.int32)}
