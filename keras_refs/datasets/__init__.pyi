@@ -5,6 +5,9 @@ from . import transcriptions as transcriptions
 from .adding_problem import AddingProblem as AddingProblem
 from .adding_problem import adding_problem_batches as adding_problem_batches
 from .adding_problem import make_sequences as make_sequences
+from .bucketing import bucketed_batches as bucketed_batches
+from .bucketing import teacher_forcing as teacher_forcing
+from .bucketing import without_padding as without_padding
 from .calendars import Calendar as Calendar
 from .calendars import load_calendar as load_calendar
 from .dates import date_formats as date_formats
@@ -32,6 +35,7 @@ from .series import window_batches as window_batches
 from .series_encoding import SeriesEncoder as SeriesEncoder
 from .splicing import with_spliced as with_spliced
 from .streaming import StreamedImages as StreamedImages
+from .symbols import Symbols as Symbols
 from .tables import Table as Table
 from .tables import TableDataset as TableDataset
 from .tables import fit_scaler as fit_scaler
@@ -46,13 +50,9 @@ from .texts import load_texts as load_texts
 from .texts import text_batches as text_batches
 from .times import is_date as is_date
 from .times import parse_times as parse_times
-from .transcriptions import Symbols as Symbols
 from .transcriptions import TranscriptionDataset as TranscriptionDataset
 from .transcriptions import Transcriptions as Transcriptions
-from .transcriptions import bucketed_batches as bucketed_batches
 from .transcriptions import count_sources as count_sources
 from .transcriptions import load_transcription_split as load_transcription_split
 from .transcriptions import load_transcriptions as load_transcriptions
-from .transcriptions import teacher_forcing as teacher_forcing
-from .transcriptions import without_padding as without_padding
 from .wordpiece import WordPiece as WordPiece

@@ -27,10 +27,10 @@ def load_model(folder: str | os.PathLike) -> keras.Model:
         folder: A version folder, or a model's folder, of which the newest version is taken.
 
     Raises:
-        UserError: If it is no export, or one without a Keras model.
+        UserError: If it is no export, one without a Keras model, or of a newer version of the package.
     """
     folder = newest_version(folder)
-    path = folder / ARCHITECTURE
+    card, path = read_model_card(folder), folder / ARCHITECTURE
     if not path.exists():
         raise UserError(f"{folder} cannot be read back as a Keras model: it has no {ARCHITECTURE}.")
     try:
@@ -39,20 +39,17 @@ def load_model(folder: str | os.PathLike) -> keras.Model:
         for name, variable in named_weights(model):
             variable.assign(_array(arrays, name))
     except KeyError as error:
-        raise UserError(f"{folder} cannot be read back as a Keras model: it has no {error}.{_newer(folder)}") from error
+        raise UserError(f"{folder} cannot be read back as a Keras model: it has no {error}.{_newer(card)}") from error
     except (AttributeError, OSError, RuntimeError, TypeError, ValueError) as error:
-        reason = first_line(error) + _newer(folder)
+        reason = first_line(error) + _newer(card)
         raise UserError(f"{folder} cannot be read back as a Keras model: {reason}") from error
     return model
 
 
-def _newer(folder):
-    """Return what to do about a Keras that is older than the one that wrote a folder; nothing if it is not."""
-    try:
-        written = read_model_card(folder).get("ran_on", {}).get("versions", {}).get("keras", "0")
-        is_newer = Version(written) > Version(keras.__version__)
-    except (OSError, ValueError):
-        return ""
+def _newer(card):
+    """Return what to do about a Keras that is older than the one that a card names; nothing if it is not."""
+    written = card.get("ran_on", {}).get("versions", {}).get("keras", "0")
+    is_newer = Version(written) > Version(keras.__version__)
     return f" It was written by Keras {written}; install that, here is {keras.__version__}." if is_newer else ""
 
 

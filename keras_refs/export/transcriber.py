@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_refs import datasets, decoding, preprocessing, storage
-from keras_refs.datasets.transcriptions import BOUNDARY
+from keras_refs.datasets.alignment import BOUNDARY
 from keras_refs.errors import UserError
 from keras_refs.export.saved_model import SavedFunction, checked, specifications, write_saved_model
 from keras_refs.export.version import write_padded_outputs

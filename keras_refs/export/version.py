@@ -187,9 +187,10 @@ def read_model_card(folder: str | os.PathLike) -> dict[str, Any]:
         card = json.loads(path.read_text(encoding="utf-8"))
         # Those of before version 1.0.0 have no number.
         card_format = card.get("card_format", 1)
-    except (AttributeError, ValueError) as error:
+        is_newer = card_format > CARD_FORMAT
+    except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{path} is damaged: {first_line(error)}") from error
-    if card_format > CARD_FORMAT:
+    if is_newer:
         raise UserError(
             f"{path} has the format {card_format}, this version of keras_refs knows those up to {CARD_FORMAT}: "
             f"pip install 'keras_refs>={card['written_by']}'"
