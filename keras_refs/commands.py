@@ -140,7 +140,7 @@ def run(command: Callable[..., Any], arguments: Sequence[Any]) -> int:
     return 0
 
 
-def exit_code(error):
+def exit_code(error: BaseException) -> int:
     """Return the exit code of a process that an exception ends, as `run` says; 1 for an unexpected one."""
     if isinstance(error, interruption.Interrupted):
         return 128 + error.signum

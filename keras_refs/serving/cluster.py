@@ -4,7 +4,9 @@ Only `build`, which Ray calls, imports Ray: a server on one machine does not nee
 """
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from keras_refs import settings
 from keras_refs.errors import UserError
@@ -25,7 +27,7 @@ class Replica:
         UserError: If the folder does not exist on this machine, which would else serve no models.
     """
 
-    def __init__(self, root, options):
+    def __init__(self, root: str, options: ServerOptions):
         # Here, in the replica: the machine that reads the configuration may have neither TensorFlow nor the folder.
         from keras_refs import serving
 
@@ -37,7 +39,7 @@ class Replica:
         """Return the application to Ray, which runs it as long as the replica lives."""
         return self._application
 
-    async def check_health(self):
+    async def check_health(self) -> None:
         """Return when the application is healthy, that is, when its models are loaded.
 
         Ray sends requests to a replica after its first check, and replaces one whose later checks do not return.
@@ -46,7 +48,7 @@ class Replica:
             await asyncio.sleep(HEALTH_SECONDS)
 
 
-def build(arguments):
+def build(arguments: Mapping[str, Any]) -> Any:
     """Return the Ray Serve application; the configuration file sets the number of replicas and their resources.
 
     Args:

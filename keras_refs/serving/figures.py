@@ -1,10 +1,14 @@
 """Figures of the playground."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 
-def draw_attention(source, target, weights):
+def draw_attention(source: str, target: str, weights: np.ndarray) -> Figure:
     """Return a figure of the source symbols that each target symbol attends to.
 
     Args:
@@ -22,7 +26,7 @@ def draw_attention(source, target, weights):
     return figure
 
 
-def draw_characters(text, weights):
+def draw_characters(text: str, weights: np.ndarray) -> Figure:
     """Return a figure of the attention weight of each character of a text, of as many as there are weights."""
     characters = text[: len(weights)]
     figure = Figure(figsize=(9, 2.5), layout="constrained")
@@ -33,7 +37,7 @@ def draw_characters(text, weights):
     return figure
 
 
-def draw_forecast(series, forecast, start, card):
+def draw_forecast(series: ArrayLike, forecast: np.ndarray, start: str, card: Mapping[str, Any]) -> Figure:
     """Return a figure of a forecast, and of the past of the same column where the model card tells which that is.
 
     Args:

@@ -5,6 +5,7 @@ import functools
 import gc
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -23,7 +24,7 @@ _IN_WORDS = {
 }
 
 
-def check_size(arrays: dict[str, np.ndarray], signature, options: ServerOptions) -> None:
+def check_size(arrays: dict[str, np.ndarray], signature: Any, options: ServerOptions) -> None:
     """Refuse a request that is larger than the options allow.
 
     Args:

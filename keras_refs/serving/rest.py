@@ -7,6 +7,8 @@ as `NaN`, `Infinity` and `-Infinity`.
 import base64
 import itertools
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import orjson
@@ -15,12 +17,12 @@ import orjson
 class RequestError(Exception):
     """A request that cannot be served: the message for the client, and the HTTP status."""
 
-    def __init__(self, message, status=400):
+    def __init__(self, message: str, status: int = 400):
         super().__init__(message)
         self.status = status
 
 
-def read_body(body):
+def read_body(body: bytes) -> dict[str, Any]:
     """Return the JSON object in the body of a request.
 
     Args:
@@ -46,7 +48,7 @@ def read_body(body):
     return request
 
 
-def read_inputs(request, specifications):
+def read_inputs(request: Mapping[str, Any], specifications: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return an array for each input of a signature.
 
     Args:
@@ -137,7 +139,7 @@ def _string(leaf):
     raise ValueError('holds a value that is neither a string nor {"b64": "..."}')
 
 
-def write_response(outputs, by_rows):
+def write_response(outputs: Mapping[str, np.ndarray], by_rows: bool) -> bytes:
     """Return the body of a response as bytes of JSON.
 
     Args:
@@ -160,12 +162,12 @@ def write_response(outputs, by_rows):
     return to_json({key: content})
 
 
-def to_json(content):
+def to_json(content: Any) -> bytes:
     """Return a value of JSON as bytes."""
     return json.dumps(content, separators=(",", ":")).encode()
 
 
-def as_json(name, array):
+def as_json(name: str, array: np.ndarray) -> Any:
     """Return an array as lists of lists; strings are text if they are UTF-8 and their name does not say bytes."""
     if array.dtype != object:
         return array.tolist()
@@ -180,6 +182,6 @@ def _text(string):
         return encoded(string)
 
 
-def encoded(string):
+def encoded(string: bytes) -> dict[str, str]:
     """Return the object that stands for bytes in JSON."""
     return {"b64": base64.b64encode(string).decode()}

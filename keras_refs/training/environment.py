@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from keras_refs import settings
 from keras_refs.datasets import catalogue, files
@@ -13,7 +14,7 @@ from keras_refs.datasets import catalogue, files
 _READ_OF_A_FILE = 2**16
 
 
-def environment():
+def environment() -> dict[str, Any]:
     """Return versions, platform and git revision (`None` outside a checkout)."""
     packages = ("keras_refs", "keras", "tensorflow", "tensorflow-datasets", "numpy")
     versions = {"python": platform.python_version()}
@@ -29,7 +30,7 @@ def _git_revision():
         return None
 
 
-def data_checksum(config):
+def data_checksum(config: Any) -> str | None:
     """Return a checksum of the data that a recipe's `Config` names, `None` if it names none or they are not there yet.
 
     Of a TFDS data set, which may be large, it is of the names, the sizes and the first 64 KiB of its files.

@@ -11,7 +11,8 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
 
 from keras_refs.errors import UserError
 from keras_refs.training import roll_call
@@ -22,7 +23,7 @@ LOST = 138
 """Exit code of a worker that lost another one: Kubeflow starts a worker again whose code is above 127."""
 
 
-def end_process(sentence, code):
+def end_process(sentence: str, code: int) -> NoReturn:
     """Print a sentence and end the process, whatever its other threads wait for."""
     print(f"keras_refs: {sentence}", file=sys.stderr, flush=True)
     os._exit(code)
@@ -46,7 +47,13 @@ class Peers:
         UserError: If a worker is not there in time, or has other facts; every worker that is there gets the sentence.
     """
 
-    def __init__(self, task, facts: Mapping, seconds=CONNECT_SECONDS, lost=end_process):
+    def __init__(
+        self,
+        task: Task,
+        facts: Mapping[str, Any],
+        seconds: float = CONNECT_SECONDS,
+        lost: Callable[[str, int], object] = end_process,
+    ):
         self.index, self.count = task.index, len(task.addresses)
         self.task, self._lost, self._lock, self._ended, self._told = task, lost, threading.Lock(), False, False
         connect = roll_call.accept if self.is_chief else roll_call.reach
@@ -58,11 +65,11 @@ class Peers:
             threading.Thread(target=self._beat, daemon=True).start()
 
     @property
-    def is_chief(self):
+    def is_chief(self) -> bool:
         """Whether this worker is the one that writes."""
         return self.index == 0
 
-    def exchange(self, value):
+    def exchange(self, value: Any) -> list[Any]:
         """Return the values of all workers, such as JSON has, in the order of their numbers; all have to call it."""
         if not self.is_chief:
             self._send(0, {"value": value})
@@ -72,7 +79,7 @@ class Peers:
             self._send(index, {"value": values})
         return values
 
-    def require_same(self, what, value):
+    def require_same(self, what: str, value: Any) -> None:
         """Compare a value of all workers.
 
         Raises:
@@ -87,7 +94,7 @@ class Peers:
                 )
 
     @contextlib.contextmanager
-    def explained(self, *errors):
+    def explained(self, *errors: type[BaseException]) -> Iterator[None]:
         """Inside the `with`, errors that follow from a worker's end leave time to notice it and say so."""
         try:
             yield
@@ -96,14 +103,14 @@ class Peers:
                 time.sleep(roll_call.SILENCE_SECONDS + 5)
             raise
 
-    def close(self):
+    def close(self) -> None:
         """Wait until all workers have called this. From then on each may end when it likes."""
         self.exchange(None)
         self._ended = True
         for index in self._links:
             self._send(index, {"ended": True})
 
-    def stop(self, sentence, code):
+    def stop(self, sentence: str, code: int) -> None:
         """Tell the other workers why this one stops, and the exit code with which they have to, too."""
         self._ended = True
         who = self.task.name(self.index)

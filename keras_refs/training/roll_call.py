@@ -5,8 +5,11 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from keras_refs.errors import UserError
+from keras_refs.training.tf_config import Task
 
 CONNECT_SECONDS = 300
 """How long a worker waits for the others to start."""
@@ -20,20 +23,20 @@ _LONGEST_MESSAGE = 2**26
 class Link:
     """Messages in both directions over a connected socket: JSON objects, a line each."""
 
-    def __init__(self, connected):
+    def __init__(self, connected: socket.socket):
         self._socket, self._lines, self._lock = connected, connected.makefile("rb"), threading.Lock()
         self.wait(SILENCE_SECONDS)
 
-    def wait(self, seconds):
+    def wait(self, seconds: float) -> None:
         """Set how long to wait for a message."""
         self._socket.settimeout(seconds)
 
-    def send(self, message):
+    def send(self, message: Mapping[str, Any]) -> None:
         """Send a message; several threads may."""
         with self._lock:
             self._socket.sendall(json.dumps(message).encode() + b"\n")
 
-    def receive(self):
+    def receive(self) -> dict[str, Any]:
         """Return the next message.
 
         Raises:
@@ -49,13 +52,13 @@ class Link:
             raise ValueError(message)
         return message
 
-    def close(self):
+    def close(self) -> None:
         """Close the connection."""
         self._lines.close()
         self._socket.close()
 
 
-def accept(task, facts, seconds):
+def accept(task: Task, facts: Mapping[str, Any], seconds: float) -> dict[Any, Link]:
     """Return the chief's links to all other workers, by their numbers.
 
     Arguments and errors are those of `peers.Peers`.
@@ -112,7 +115,7 @@ def _greeted(link, task, facts):
     return index, f"The workers are not alike: {'; '.join(different)}." if different else None
 
 
-def reach(task, facts, seconds):
+def reach(task: Task, facts: Mapping[str, Any], seconds: float) -> dict[Any, Link]:
     """Return a worker's link to the chief, by the chief's number, with the arguments and errors of `accept`."""
     deadline, problem = time.monotonic() + seconds, ""
     host, _, port = task.addresses[0].rpartition(":")

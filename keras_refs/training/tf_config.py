@@ -15,12 +15,12 @@ class Task(NamedTuple):
     addresses: tuple[str, ...]
     index: int
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         """Return what to call a worker in a message."""
         return f"{'the chief' if index == 0 else f'worker {index}'} ({self.addresses[index]})"
 
 
-def read_tf_config(text):
+def read_tf_config(text: str | None) -> Task:
     """Return the `Task` that a value of `TF_CONFIG` describes.
 
     Raises:

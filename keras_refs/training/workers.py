@@ -6,6 +6,8 @@ optimizer gets them, so that clipping, the scale of the loss and the EMA of the 
 """
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -20,7 +22,7 @@ from keras_refs.training.tf_config import read_tf_config
 _joined = {}
 
 
-def join(name, config):
+def join(name: str, config: Any) -> peers.Peers:
     """Return the `peers.Peers` of this process: for `--distribute workers` those of `TF_CONFIG`, else itself alone.
 
     A process joins once; later calls return the same.
@@ -62,7 +64,7 @@ class Workers:
         UserError: If it has several GPUs.
     """
 
-    def __init__(self, connected=peers.ALONE, devices=1):
+    def __init__(self, connected: peers.Peers = peers.ALONE, devices: int = 1):
         if connected.count > 1 and devices > 1:
             raise UserError(
                 f"A worker trains on one GPU. Received: {devices} GPUs. Start a worker for each, with another "
@@ -75,16 +77,16 @@ class Workers:
             self._asked, self._all_asked = tf.Variable(0.0), tf.Variable(0.0)
 
     @property
-    def are_several(self):
+    def are_several(self) -> bool:
         """Whether there are other workers."""
         return self.peers.count > 1
 
     @property
-    def is_chief(self):
+    def is_chief(self) -> bool:
         """Whether this worker is the one that writes."""
         return self.peers.is_chief
 
-    def average_gradients(self, model, optimizers):
+    def average_gradients(self, model: keras.Model, optimizers: Sequence[keras.Optimizer]) -> None:
         """Have the optimizers of a model apply the mean of all workers' gradients.
 
         With those of the first, used once a step, the moving statistics of batch normalization are averaged, too.
@@ -96,7 +98,7 @@ class Workers:
         for optimizer in others:
             _replace_apply(optimizer, self._mean)
 
-    def asked_to_stop(self, received):
+    def asked_to_stop(self, received: Sequence[int]) -> bool:
         """Return whether any worker was asked to stop before the last step, the same on all of them.
 
         Args:
@@ -108,7 +110,7 @@ class Workers:
             self._asked.assign(1.0)
         return bool(self._all_asked.numpy())
 
-    def share(self, variables, model):
+    def share(self, variables: Sequence[tf.Variable], model: keras.Model) -> None:
         """Give every worker the chief's values of variables; then random masks differ between workers."""
         if not self.are_several:
             return
