@@ -10,6 +10,7 @@ import statistics
 import sys
 from pathlib import Path
 
+import compressed_files
 import learning_curve
 import workers
 
@@ -22,7 +23,7 @@ PAGES = {
     REPOSITORY / "README.zh-CN.md": ("models", "chaos"),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
         *("commands", "lengths", "learning_curve", "forecasts", "little_data"),
-        *("streaming", "workers", "throughput", "decoding", "serving"),
+        *("streaming", "workers", "throughput", "decoding", "compress", "serving"),
     ),
 }
 """The marked parts of each page."""
@@ -306,6 +307,7 @@ TABLES = {
     "workers": lambda: workers.tables(_measured("workers")),
     "throughput": throughput_table,
     "decoding": decoding_table,
+    "compress": lambda: compressed_files.table(_measured("compress")["models"]),
     "serving": serving_table,
     "chaos": chaos_table,
 }

@@ -1,10 +1,11 @@
 """What the commands share: which recipe a model is of, and how they end."""
 
+import contextlib
 import importlib.util
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -169,13 +170,20 @@ def import_tensorflow_quietly() -> None:
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    with quiet():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep off the terminal what is written to standard error, by libraries in C++, too."""
     standard_error = os.dup(2)
     try:
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
+            yield
     finally:
         os.dup2(standard_error, 2)
         os.close(standard_error)

@@ -52,12 +52,13 @@ def list_trained_models() -> list[TrainedModel]:
 
 
 def find(name: str | os.PathLike) -> Path:
-    """Return the version folder of a trained model.
+    """Return the version folder of a trained model, or its compressed file.
 
     Args:
-        name: A path, of a version folder or of a model's folder, of which the newest version is taken; or the name of a
-            model in `saved_models`, first that of the working directory, then the package's own. Of a path elsewhere
-            that `tf.io.gfile` knows, such as `gs://bucket/mlp`, the version is copied for as long as the process runs.
+        name: A path, of a version folder, of a compressed file in one, or of a model's folder, of which the newest
+            version is taken; or the name of a model in `saved_models`, first that of the working directory, then the
+            package's own. Of a path elsewhere that `tf.io.gfile` knows, such as `gs://bucket/mlp`, the version is
+            copied for as long as the process runs.
 
     Raises:
         UserError: If there is none; the nearest names are offered.
@@ -66,6 +67,8 @@ def find(name: str | os.PathLike) -> Path:
 
     if remote.is_remote(name):
         return newest_version(remote.fetch(name))
+    if Path(name).is_file():
+        return Path(name)
     if Path(name).is_dir():
         return newest_version(name)
     parts = Path(name).parts

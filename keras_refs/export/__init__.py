@@ -5,6 +5,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "compressed": ["CompressedFunction", "load_function"],
+        "conversion": ["to_litert", "to_onnx"],
         "forecaster": ["write_forecaster"],
         "image_classifier": ["write_image_classifier"],
         "image_generator": ["to_pixels", "write_image_generator"],
@@ -18,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "specifications",
             "write_saved_model",
         ],
-        "transcriber": ["SavedTranscriber", "write_transcriber"],
+        "transcriber": ["CompressedTranscriber", "SavedTranscriber", "write_transcriber"],
         "version": [
             "newest_version",
             "publish",
@@ -26,6 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "read_padded_outputs",
             "read_warm_up",
             "unfinished_version",
+            "version_folder",
             "write_model_card",
             "write_padded_outputs",
             "write_warm_up",

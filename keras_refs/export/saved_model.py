@@ -181,7 +181,7 @@ class SavedFunction:
             self.signature(**{name: tf.constant(array[start : start + batch_size]) for name, array in arrays.items()})
             for start in range(0, max(1, *examples), batch_size)
         ]
-        return {name: np.concatenate([batch[name].numpy() for batch in batches]) for name in outputs or batches[0]}
+        return {name: np.concatenate([np.asarray(batch[name]) for batch in batches]) for name in outputs or batches[0]}
 
     def _checked(self, name, values):
         specification = self.inputs[name]

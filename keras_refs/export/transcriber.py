@@ -12,8 +12,9 @@ import tensorflow as tf
 from keras_refs import datasets, decoding, preprocessing, storage
 from keras_refs.datasets.alignment import BOUNDARY
 from keras_refs.errors import UserError
+from keras_refs.export.compressed import CompressedFunction
 from keras_refs.export.saved_model import SavedFunction, checked, specifications, write_saved_model
-from keras_refs.export.version import write_padded_outputs
+from keras_refs.export.version import version_folder, write_padded_outputs
 
 SYMBOLS = Path("assets.extra") / "symbols.json"
 """The `datasets.Symbols` of sources and targets, in a folder that servers leave alone."""
@@ -130,14 +131,7 @@ class SavedTranscriber(SavedFunction):
 
     def __init__(self, folder: str | os.PathLike, signature: str = "serving_default") -> None:
         super().__init__(folder, signature)
-        path = Path(folder) / SYMBOLS
-        if not path.exists():
-            raise UserError(f"{folder} does not hold an exported transcriber: it has no {SYMBOLS}.")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        self.source_symbols, self.target_symbols = (
-            datasets.Symbols(**{**content[which], "symbols": tuple(content[which]["symbols"])})
-            for which in ("source", "target")
-        )
+        self.source_symbols, self.target_symbols = _read_symbols(Path(folder))
 
     def transcribe(self, sources: Sequence[str], batch_size: int = 1000) -> list[tuple[str, ...]]:
         """Return for each string the symbols of its best output, a tuple, by a signature that takes strings."""
@@ -150,3 +144,37 @@ class SavedTranscriber(SavedFunction):
         best = strings if strings.ndim == 1 else strings[:, 0]
         outputs = (tuple(self.target_symbols.split(string.decode())) for string in best)
         return [symbols for _, symbols in sorted(zip(order, outputs, strict=True))]
+
+
+class CompressedTranscriber(CompressedFunction):
+    """The signature `numeric` of an exported transcriber as a compressed file; attributes as of `SavedTranscriber`.
+
+    Args:
+        path: A compressed file of an export.
+
+    Raises:
+        UserError: If it cannot be loaded, or is none of a transcriber.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        super().__init__(path)
+        self.source_symbols, self.target_symbols = _read_symbols(version_folder(path))
+
+    def transcribe(self, sources: Sequence[str], batch_size: int = 1000) -> list[tuple[str, ...]]:
+        """Return for each string the symbols of its output by greedy search, a tuple."""
+        batches = [sources[start : start + batch_size] for start in range(0, len(sources), batch_size)]
+        tokens = (self.source_symbols.tokens(list(batch)) for batch in batches)
+        rows = (row for batch in tokens for row in self.predict(batch_size, ["symbols"], tokens=batch)["symbols"])
+        return [self.target_symbols.lookup(row) for row in rows]
+
+
+def _read_symbols(folder):
+    """Return the `datasets.Symbols` that an export reads and those that it outputs."""
+    path = folder / SYMBOLS
+    if not path.exists():
+        raise UserError(f"{folder} does not hold an exported transcriber: it has no {SYMBOLS}.")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        datasets.Symbols(**{**content[which], "symbols": tuple(content[which]["symbols"])})
+        for which in ("source", "target")
+    ]

@@ -174,13 +174,20 @@ def write_card_json(folder: str | os.PathLike, card: Mapping[str, Any]) -> None:
     storage.write_json(Path(folder) / CARD, {**facts, **card})
 
 
-def read_model_card(folder: str | os.PathLike) -> dict[str, Any]:
-    """Return the card of a version folder as a dictionary, empty if it has none.
+def version_folder(path: str | os.PathLike) -> Path:
+    """Return the version folder of a compressed file, which lies in its `compressed/NUMBER`; of a folder itself."""
+    path = Path(path)
+    # Absolute, as a file in the working directory has no parents by name.
+    return path.absolute().parent.parent.parent if path.is_file() else path
+
+
+def read_model_card(path: str | os.PathLike) -> dict[str, Any]:
+    """Return the card of a version folder, or of that of a compressed file, as a dictionary, empty if it has none.
 
     Raises:
         UserError: If it is no JSON object, or has a newer format than this version of the package knows.
     """
-    path = Path(folder) / CARD
+    path = version_folder(path) / CARD
     if not path.exists():
         return {}
     try:

@@ -161,7 +161,7 @@ def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
     import numpy as np
 
     test = datasets.AddingProblem.of(**vars(config.problem)).test
-    predictions = export.SavedFunction(folder).predict(sequence=test.sequences)
+    predictions = export.load_function(folder).predict(sequence=test.sequences)
     first, *others = NETWORKS
     references = {"always 1": np.ones_like(test.sums), **{name: predictions[name] for name in others}}
     scores = evaluation.regression_metrics(test.sums, predictions[first], references)

@@ -243,7 +243,7 @@ def latents_between(rows: int, columns: int, latent_dim: int, num_classes: int |
 
 def generate(folder: str | Path, latents: np.ndarray) -> np.ndarray:
     """Return the images, uint8, that an export generates."""
-    return export.SavedFunction(folder).predict(500, latents=latents)["images"]
+    return export.load_function(folder).predict(500, latents=latents)["images"]
 
 
 def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:

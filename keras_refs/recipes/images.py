@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
+CALIBRATION_IMAGES = 300
+"""Training images by which the ranges of full-integer quantization are measured."""
 LIMITS = (
     "It classifies images like those it was trained on. It always predicts one of its classes, also for an image that\n"
     "shows none of them, and its probabilities were not calibrated. Images with another background, framing or pose "
@@ -34,12 +36,20 @@ def on_pixels(
 
 def evaluate(folder: str | Path, config: Any) -> dict[str, Any]:
     """Return the classification metrics of an export on the test split, without reading the training split."""
-    model, data = export.SavedFunction(folder), config.data
+    model, data = export.load_function(folder), config.data
     if "images" not in model.inputs:
         raise UserError(f"{folder} is no image classifier; its inputs are {', '.join(model.inputs)}.")
     test, class_names = _load_test(folder, data, tuple(model.inputs["images"].shape[1:]))
     probabilities = model.predict(500, images=test.images)["probabilities"]
     return classification.score(test.labels, probabilities, class_names, data.data or data.dataset)
+
+
+def calibration_examples(folder: str | Path, config: Any) -> list[dict[str, np.ndarray]]:  # noqa: ARG001
+    """Return the inputs by name of images of the training split, each a batch of one."""
+    import numpy as np
+
+    images = datasets.load_image_classification(**vars(config.data)).train.images
+    return [{"images": np.asarray(images[row : row + 1])} for row in range(min(CALIBRATION_IMAGES, len(images)))]
 
 
 def _load_test(folder, data, shape):

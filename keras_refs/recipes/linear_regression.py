@@ -111,7 +111,7 @@ def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
 
     data = tables.load_to_score(folder, config)
     rows, test, references = data.rows, data.test, {}
-    predictions = export.SavedFunction(folder).predict(features=test.features)["prediction"]
+    predictions = export.load_function(folder).predict(features=test.features)["prediction"]
     if len(rows):
         scaler = datasets.fit_scaler(rows.features)
         # What the network sees, in the precision that the closed form needs.

@@ -200,7 +200,7 @@ def _copy(optimizer):
 def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
     """Return the classification metrics of an export on the test split, of a TFDS set all rows."""
     data = tables.load_to_score(folder, config, with_classes=True)
-    probabilities = export.SavedFunction(folder).predict(features=data.test.features)["probabilities"]
+    probabilities = export.load_function(folder).predict(features=data.test.features)["probabilities"]
     return classification.score(data.test.labels, probabilities, data.class_names, data.name)
 
 

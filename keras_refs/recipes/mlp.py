@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import keras
 
 SCORED_ON = "on the test split"
-evaluate = images.evaluate
+evaluate, calibration_examples = images.evaluate, images.calibration_examples
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -125,7 +125,9 @@ def evaluate(folder: str | Path, test: datasets.Transcriptions) -> dict[str, Any
 
 def format_scores(scores: dict[str, Any], describe: Callable[[dict[str, Any]], str]) -> str:
     """Return the error rates as text, a line for each search, that of beam search last, as `describe` writes one's."""
-    by_search = {"greedy": scores["greedy"], "bfloat16": scores["bfloat16"], "beam": scores}
+    by_search = {search: scores[search] for search in ("greedy", "bfloat16") if search in scores}
+    if "bfloat16" in scores:
+        by_search["beam"] = scores
     return "\n".join(f"{search}: {describe(rates)}" for search, rates in by_search.items())
 
 
@@ -149,9 +151,15 @@ def save_attention(folder: str | Path, sources: Sequence[str], path: str | Path)
 
 
 def _transcribe(folder, test):
-    """Return for each source all correct targets, and by search the prediction; each a tuple of symbols."""
+    """Return for each source all correct targets, and by search the prediction; each a tuple of symbols.
+
+    A compressed file knows greedy search alone.
+    """
     searches = {"greedy": ("serving_default", 1000), "bfloat16": ("bfloat16", 1000), "beam": ("k_best", 250)}
     predictions = {}
+    if Path(folder).is_file():
+        exported = export.CompressedTranscriber(folder)
+        searches, predictions["greedy"] = {}, exported.transcribe(test.sources)
     for search, (signature, batch_size) in searches.items():
         exported = export.SavedTranscriber(folder, signature)
         predictions[search] = exported.transcribe(test.sources, batch_size)
@@ -162,4 +170,5 @@ def _transcribe(folder, test):
 def _error_rates(references, predictions):
     metrics = evaluation.transcription_metrics
     rates = {search: metrics(references, symbols) for search, symbols in predictions.items()}
-    return {**rates.pop("beam"), **rates}
+    best = rates.pop("beam", rates["greedy"])
+    return {**best, **rates}

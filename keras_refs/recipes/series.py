@@ -214,8 +214,13 @@ def _rms(values):
 
 def predict(folder: str | Path, windows: datasets.Windows) -> tuple[np.ndarray, Any]:
     """Return the forecasts of an export, and the bounds of its intervals; `None` for an export without them."""
-    outputs = export.SavedFunction(folder).predict(series=windows.values, time=windows.iso_times)
+    outputs = export.load_function(folder, _encode).predict(series=windows.values, time=windows.iso_times)
     return outputs["forecast"], (outputs["lower"], outputs["upper"]) if "lower" in outputs else None
+
+
+def _encode(series, time):
+    """Return the inputs of the signature `numeric`."""
+    return {"series": series, "minutes": datasets.parse_times(time).numpy()}
 
 
 def evaluate(folder: str | Path, data: datasets.SeriesDataset, encoder: datasets.SeriesEncoder) -> dict[str, Any]:

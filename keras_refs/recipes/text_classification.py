@@ -61,7 +61,11 @@ def evaluate(folder: str | Path, train: datasets.Texts, test: datasets.Texts, da
     Beside them stands the accuracy of a linear model on character n-grams that is fitted to the texts `train`, if there
     are any.
     """
-    probabilities = export.SavedFunction(folder).predict(texts=test.texts)["probabilities"]
+
+    def encode(texts):
+        return {"tokens": preprocessing.read(export.version_folder(folder))(texts)}
+
+    probabilities = export.load_function(folder, encode).predict(texts=test.texts)["probabilities"]
     scores = classification.score(test.labels, probabilities, data.class_names, data.name)
     if not len(train):
         return {**scores, "references": {}}

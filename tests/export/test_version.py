@@ -1,6 +1,7 @@
 import importlib.metadata
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +98,15 @@ def test_a_card_says_its_format_and_the_version_that_wrote_it(tmp_path):
     export.write_model_card(tmp_path, CARD, {"Scores": "accuracy 1"})
     installed = importlib.metadata.version("keras_refs")
     assert export.read_model_card(tmp_path) == {"card_format": 1, "written_by": installed, **CARD}
+
+
+def test_a_compressed_file_has_the_card_of_its_version_also_in_the_working_directory(tmp_path, monkeypatch):
+    export.version.write_card_json(tmp_path, {"name": "mlp"})
+    (tmp_path / "compressed" / "1").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "compressed" / "1")
+    Path("int8.tflite").touch()
+    assert export.read_model_card("int8.tflite")["name"] == "mlp"
+    assert export.version_folder(tmp_path) == tmp_path
 
 
 def test_a_card_of_before_formats_had_numbers_is_read(tmp_path):
