@@ -73,6 +73,26 @@ class Compute(Settings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Privacy(Settings):
+    """Training with differential privacy, by DP-SGD."""
+
+    private: bool = False
+    """Clip the gradient of each example and add noise, so that the model tells little of any one of them."""
+    noise_multiplier: NotNegative = 0.0
+    """Standard deviation of the noise, over --clip; 0 chooses it for --epsilon."""
+    clip: Positive = 1.0
+    """L2 norm that the gradient of each example is clipped to."""
+    epsilon: NotNegative = 0.0
+    """Budget of epsilon at delta 1e-5, at which the training stops; 0 for none."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        if bool(self.noise_multiplier or self.epsilon) != self.private:
+            needs = "--private needs one of them" if self.private else "they are for --private"
+            raise UserError(f"--noise-multiplier and --epsilon: {needs}.")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Data(Settings):
     """A data set by its TFDS name, or a user's file or folder in its place."""
 
@@ -169,6 +189,22 @@ def require_file(group: Data, *names: str) -> None:
     for name in names:
         if getattr(group, name) is not None and group.data is None:
             raise UserError(f"--{name} names a column of a file: name the file with --data.")
+
+
+def check_privacy(config: Any) -> None:
+    """Check that the other settings of a recipe's `Config` allow it to be private, if it is to be.
+
+    Raises:
+        UserError: If they do not.
+    """
+    if not hasattr(config, "privacy") or not config.privacy.private:
+        return
+    if config.compute.deterministic:
+        raise UserError("--deterministic makes the noise of --private guessable: leave one of them out.")
+    if config.compute.distribute != "none":
+        raise UserError(
+            f"--private trains on one device, in one process. Received: --distribute {config.compute.distribute}"
+        )
 
 
 def flatten(config: Any) -> dict[str, Any]:

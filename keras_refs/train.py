@@ -54,6 +54,7 @@ def _train(name, options):
     config, folders = _parse(recipe, name, options)
     _require_one_source(options)
     commands.require_known_data(config)
+    settings.check_privacy(config)
     if config.compute.distribute == "workers" and folders.workdir is None:
         raise UserError(
             "--distribute workers needs --workdir, so that it can be resumed; the chief alone writes there."

@@ -113,6 +113,7 @@ def training_batches(
     horizontal_flip: bool = False,
     shift: int = 0,
     shard: Shard = WHOLE,
+    sampled: bool = False,
 ) -> tf.data.Dataset:
     """Return the shuffled, augmented batches of a `Split`, with the other arguments of `shuffled_batches`.
 
@@ -126,10 +127,12 @@ def training_batches(
 
     def augment(seeds, images, labels):
         if horizontal_flip or shift:
-            images = _transformed(images, *map(shard.of, _draw(batch_size, seeds, horizontal_flip, shift)))
+            number = tf.shape(labels)[0] if sampled else batch_size
+            images = _transformed(images, *map(shard.of, _draw(number, seeds, horizontal_flip, shift)))
         return images, tf.one_hot(labels, num_classes)
 
-    return shuffled_batches((split.images, split.labels), batch_size, seed, first_step, last_step, augment, shard)
+    arrays = split.images, split.labels
+    return shuffled_batches(arrays, batch_size, seed, first_step, last_step, augment, shard, sampled)
 
 
 def evaluation_batches(split: Split, num_classes: int, batch_size: int) -> tf.data.Dataset:

@@ -92,6 +92,7 @@ def shuffled_batches(
     last_step: int,
     prepare: Callable[..., Any] | None = None,
     shard: Shard = WHOLE,
+    sampled: bool = False,
 ) -> tf.data.Dataset:
     """Return the `tf.data.Dataset` of shuffled batches of the steps `first_step <= step < last_step`.
 
@@ -105,13 +106,19 @@ def shuffled_batches(
         last_step: The step to stop before.
         prepare: Function of `((seed, step), *batches)` that returns what to train on, in a graph; by default batches.
         shard: The `Shard` of each batch to read. What `prepare` draws, it draws for the whole batch.
+        sampled: Poisson sampling in place of an order: every example is in a batch with the same probability, whatever
+            else is in it. Batches then have `batch_size` examples on average.
     """
     gather, examples = _gather(arrays), len(arrays[0])
     steps_per_epoch = examples // batch_size
 
     def batch(step):
         epoch, step_in_epoch = step // steps_per_epoch, step % steps_per_epoch
-        order = shuffled_range(examples, batch_size, seed, epoch, first=step_in_epoch * batch_size)
+        if sampled:
+            chances = tf.random.stateless_uniform([examples], tf.stack([tf.constant(seed, tf.int64), step]))
+            order = tf.where(chances < batch_size / examples)[:, 0]
+        else:
+            order = shuffled_range(examples, batch_size, seed, epoch, first=step_in_epoch * batch_size)
         batches = gather(shard.of(order))
         return prepare((seed, step), *batches) if prepare else batches
 

@@ -262,6 +262,7 @@ def text_batches(
     shortest: int = 1,
     token_dropout: float = 0.0,
     shard: Shard = WHOLE,
+    sampled: bool = False,
 ) -> tf.data.Dataset:
     """Return shuffled batches of texts of random lengths, with random tokens replaced by the unknown one.
 
@@ -275,11 +276,12 @@ def text_batches(
 
     def vary(seeds, tokens, labels):
         length_seed, dropout_seed = tf.unstack(tf.random.experimental.stateless_split(seeds, 2))
-        shape = [batch_size, *tokens.shape[1:]]
-        lengths = tf.random.stateless_uniform([batch_size, 1], length_seed, shortest, length + 1, tf.int32)
+        number = tf.shape(labels)[0] if sampled else batch_size
+        shape = [number, *tokens.shape[1:]]
+        lengths = tf.random.stateless_uniform([number, 1], length_seed, shortest, length + 1, tf.int32)
         dropped = shard.of(tf.random.stateless_uniform(shape, dropout_seed)) < token_dropout
         tokens = tf.where(dropped & (tokens != PADDING), UNKNOWN, tokens)
         kept = tf.reshape(tf.range(length) < shard.of(lengths), [-1, length] + [1] * (tokens.shape.rank - 2))
         return tf.where(kept, tokens, PADDING), labels
 
-    return shuffled_batches((tokens, labels), batch_size, seed, first_step, last_step, vary, shard)
+    return shuffled_batches((tokens, labels), batch_size, seed, first_step, last_step, vary, shard, sampled)

@@ -59,6 +59,7 @@ class Config:
     augmentation: settings.Augmentation = settings.Augmentation()
     network: Network = Network()
     training: settings.Training = settings.Training(epochs=14, batch_size=64, learning_rate=3e-3)
+    privacy: settings.Privacy = settings.Privacy()
     compute: settings.Compute = settings.Compute()
 
 
@@ -88,24 +89,31 @@ def train_and_evaluate(
     run = training.Run("conv_classifier", config, workdir, export_dir, resume, family="convolutional")
     data = datasets.load_image_classification(**vars(config.data))
     class_names, classes = data.class_names, len(data.class_names)
-    batch_size, seed = config.training.batch_size, config.compute.seed
-    steps = run.steps_per_epoch(len(data.train))
-
-    def batches(first_step, last_step):
-        # A new order in every epoch; order, flips and translations follow from the seed and the step.
-        flip, shift = config.augmentation.horizontal_flip, config.augmentation.shift
-        return datasets.training_batches(
-            data.train, classes, batch_size, seed, first_step, last_step, flip, shift, run.shard
-        )
+    batch_size, steps = config.training.batch_size, run.steps_per_epoch(len(data.train))
 
     with run.scope():
         model = build(config, data)
         # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
         optimizer = optimizer or training.adam(config.training, steps)
         model.compile(optimizer, loss or "categorical_crossentropy", metrics=["accuracy"], **run.compile_options(steps))
+        # With --private the gradient of each example is clipped and noised, and nobody can tell who is in a batch.
+        privacy = training.plan_privacy(config, model, len(data.train), steps)
+        if privacy:
+            training.make_private(model, privacy)
+    seed = training.batch_seed(privacy, config.compute.seed)
+
+    def batches(first_step, last_step):
+        # A new order in every epoch; order, flips and translations follow from the seed and the step.
+        flip, shift, sampled = config.augmentation.horizontal_flip, config.augmentation.shift, privacy is not None
+        return datasets.training_batches(
+            data.train, classes, batch_size, seed, first_step, last_step, flip, shift, run.shard, sampled
+        )
+
     validation = datasets.evaluation_batches(data.validation, classes, batch_size=500)
     # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
-    history = run.fit(model, batches, steps, validation, monitor="val_accuracy", mode="max", callbacks=callbacks)
+    history = run.fit(
+        model, batches, steps, validation, monitor="val_accuracy", mode="max", callbacks=callbacks, privacy=privacy
+    )
 
     with run.unfinished_export() as folder:
         # In float32, whatever the precision of the training was.
@@ -125,6 +133,7 @@ def train_and_evaluate(
         path = run.figures / "confident_mistakes.png"
         evaluation.save_confident_mistakes(test.images, test.labels, probabilities, class_names, path)
         card = {"summary": __doc__, "signatures": signatures, "limits": images.LIMITS, "scored_on": SCORED_ON}
+        card = training.with_privacy(card, privacy, history)
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 

@@ -46,6 +46,7 @@ class Config:
     cross_validation: CrossValidation = CrossValidation()
     penalties: tables.Penalties = tables.Penalties(l2=1e-3)
     training: tables.TableTraining = tables.TableTraining(learning_rate=0.05, average_epochs=0.0)
+    privacy: settings.Privacy = settings.Privacy()
     compute: settings.Compute = settings.Compute(precision="float32")
 
 
@@ -78,11 +79,11 @@ def train_and_evaluate(
     steps = run.steps_per_epoch(len(rows)) * config.training.passes_per_epoch
     # Before the training, as it may refuse the settings.
     folds = stratified_folds(rows, config)
+    if config.privacy.private and folds:
+        raise UserError("The cross-validation would spend more than --epsilon says: --private needs --folds 1.")
     scaler = datasets.fit_scaler(rows.features)
     standardized = datasets.standardize(rows.features, scaler), rows.targets
     loss = loss or ("binary_crossentropy" if len(class_names) == 2 else "sparse_categorical_crossentropy")
-    batch_size, seed = config.training.batch_size or len(rows), config.compute.seed
-    batches = functools.partial(datasets.shuffled_batches, standardized, batch_size, seed, shard=run.shard)
 
     def compiled_model():
         with run.scope():
@@ -93,11 +94,21 @@ def train_and_evaluate(
         return model
 
     model = compiled_model()
+    # With --private the gradient of each row is clipped and noised, and nobody can tell which are in a batch.
+    privacy = training.plan_privacy(config, model, len(rows), steps)
+    if privacy:
+        training.make_private(model, privacy)
+    batch_size, seed = config.training.batch_size or len(rows), training.batch_seed(privacy, config.compute.seed)
+    batches = functools.partial(
+        datasets.shuffled_batches, standardized, batch_size, seed, shard=run.shard, sampled=privacy is not None
+    )
     held_out = data.validation
     arrays = datasets.standardize(held_out.features, scaler), held_out.targets
     validation = datasets.ordered_batches(arrays, batch_size=len(held_out))
     # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
-    history = run.fit(model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks)
+    history = run.fit(
+        model, batches, steps, validation, monitor="val_loss", mode="min", callbacks=callbacks, privacy=privacy
+    )
 
     unseen, cross_validation = None, None
     if folds:
@@ -130,6 +141,7 @@ def train_and_evaluate(
         limits = training.limits_on(config, LIMITS)
         card = {"summary": __doc__, "signatures": signatures, "limits": limits, "scored_on": data.scored_on}
         card["columns"] = list(data.feature_names)
+        card = training.with_privacy(card, privacy, history)
         return run.finish(folder, network, history, data, scores, format_scores, card, cross_validation)
 
 

@@ -64,6 +64,7 @@ class Config:
     tokens: Tokens = Tokens()
     network: Network = Network()
     training: settings.Training = settings.Training(epochs=12, batch_size=128, learning_rate=3e-3, clip_norm=1.0)
+    privacy: settings.Privacy = settings.Privacy()
     compute: settings.Compute = settings.Compute()
 
 
@@ -92,16 +93,9 @@ def train_and_evaluate(
     ngram, size = config.tokens.ngram, config.tokens.vocabulary_size
     # The training texts decide which tokens there are.
     data = text_classification.load_pieces(config, lambda texts: datasets.NgramTokens.of(texts, ngram, size))
-    length, batch_size, seed = config.tokens.length, config.training.batch_size, config.compute.seed
-    steps = run.steps_per_epoch(len(data.train))
+    length, batch_size, steps = config.tokens.length, config.training.batch_size, run.steps_per_epoch(len(data.train))
     examples = data.tokens.encode(data.train.texts, length), data.train.labels
     validation_examples = data.tokens.encode(data.validation.texts, length), data.validation.labels
-
-    def batches(first_step, last_step):
-        # Users' texts have any length, and n-grams that no training text has: so lengths and unknown tokens are random.
-        # A new order in every epoch; all of this follows from the seed and the step.
-        shortest, dropout = max(1, length // 4), config.tokens.token_dropout
-        return datasets.text_batches(*examples, batch_size, seed, first_step, last_step, shortest, dropout, run.shard)
 
     with run.scope():
         model = build(config, data)
@@ -109,9 +103,23 @@ def train_and_evaluate(
         optimizer = optimizer or training.adam(config.training, steps)
         loss = loss or "sparse_categorical_crossentropy"
         model.compile(optimizer, loss, metrics=["accuracy"], **run.compile_options(steps))
+        # With --private the gradient of each example is clipped and noised, and nobody can tell who is in a batch.
+        privacy = training.plan_privacy(config, model, len(data.train), steps)
+        if privacy:
+            training.make_private(model, privacy)
+    seed = training.batch_seed(privacy, config.compute.seed)
+
+    def batches(first_step, last_step):
+        # Users' texts have any length, and n-grams that no training text has: so lengths and unknown tokens are random.
+        # A new order in every epoch; all of this follows from the seed and the step.
+        varied = max(1, length // 4), config.tokens.token_dropout, run.shard, privacy is not None
+        return datasets.text_batches(*examples, batch_size, seed, first_step, last_step, *varied)
+
     validation = datasets.ordered_batches(validation_examples, batch_size=1000)
     # Stops early after `patience` epochs without a better score, and leaves the model at the best epoch.
-    history = run.fit(model, batches, steps, validation, monitor="val_accuracy", mode="max", callbacks=callbacks)
+    history = run.fit(
+        model, batches, steps, validation, monitor="val_accuracy", mode="max", callbacks=callbacks, privacy=privacy
+    )
 
     with run.unfinished_export() as folder:
         # In float32, whatever the precision of the training was.
@@ -130,6 +138,7 @@ def train_and_evaluate(
         evaluation.save_confusion_matrix(scores["confusion_matrix"], data.class_names, path)
         limits = training.limits_on(config, text_classification.LANGUAGE_LIMITS)
         card = {"summary": __doc__, "signatures": signatures, "limits": limits, "scored_on": SCORED_ON}
+        card = training.with_privacy(card, privacy, history)
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 

@@ -11,6 +11,13 @@ from .interruption import Interrupted as Interrupted
 from .loop import adam as adam
 from .loop import fit as fit
 from .loop import steps_per_execution as steps_per_execution
+from .private import PrivacyPlan as PrivacyPlan
+from .private import batch_seed as batch_seed
+from .private import clipped_sum as clipped_sum
+from .private import epsilon as epsilon
+from .private import make_private as make_private
+from .private import plan_privacy as plan_privacy
+from .private import with_privacy as with_privacy
 from .run import Run as Run
 from .run import check_workdir as check_workdir
 from .run import finished as finished

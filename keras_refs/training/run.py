@@ -15,7 +15,7 @@ import tensorflow as tf
 from keras_refs import export, settings, storage
 from keras_refs.datasets import files
 from keras_refs.errors import UserError, WorkerDoneError
-from keras_refs.training import compute, loop
+from keras_refs.training import compute, loop, private
 from keras_refs.training.checkpoints import Checkpoints, History
 from keras_refs.training.environment import environment
 from keras_refs.training.workers import Workers, join
@@ -45,7 +45,7 @@ class Run:
 
     Raises:
         UserError: If a directory cannot be written to, or `workdir` holds anything but a run to resume, so configured;
-            if other workers cannot be reached, or are not alike.
+            if other workers cannot be reached, or are not alike; if the other settings do not allow `--private`.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Run:
     ) -> None:
         self.figures = Path(workdir) / "figures"
         self._name, self._config, self._workdir, self._export_dir = name, config, Path(workdir), Path(export_dir)
+        settings.check_privacy(config)
         connected = join(name, config)
         if connected.is_chief:
             check_workdir(workdir, name, config, resume)
@@ -119,6 +120,7 @@ class Run:
         monitor: str,
         mode: str,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        privacy: private.PrivacyPlan | None = None,
     ) -> Any:
         """Train a compiled model, or go on with the run, and leave it at its best epoch.
 
@@ -130,6 +132,7 @@ class Run:
             monitor: Metric that the best epoch is chosen by, such as `"val_loss"`.
             mode: `"min"` or `"max"`, which of its values is the best.
             callbacks: As `training.fit` takes them.
+            privacy: The `PrivacyPlan` of a private training, which says how many epochs its budget allows.
 
         Returns:
             The `History` of all epochs.
@@ -149,6 +152,9 @@ class Run:
         for message in checkpoints.restore_latest():
             print(message)
         training, logs = self._config.training, self._workdir / "logs"
+        if privacy:
+            training = settings.override(training, epochs=privacy.epochs)
+            callbacks = [*callbacks, private.SpentPrivacy(privacy)]
         with workers.peers.explained(tf.errors.OpError):
             loop.fit(model, batches, steps_per_epoch, training, validation, checkpoints, logs, callbacks, workers)
         if not workers.is_chief:
