@@ -16,8 +16,8 @@ class Config:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"distribute": "Mirrored"}, "--distribute must be one of none, mirrored. Received: Mirrored"),
-        ({"distribute": None}, "--distribute must be one of none, mirrored. Received: None"),
+        ({"distribute": "Mirrored"}, "--distribute must be one of none, mirrored, workers. Received: Mirrored"),
+        ({"distribute": None}, "--distribute must be one of none, mirrored, workers. Received: None"),
         ({"jit": "yes"}, "--jit must be one of auto, on, off. Received: yes"),
         ({"epochs": 2.5}, "--epochs must be an integer. Received: 2.5"),
         ({"epochs": True}, "--epochs must be an integer. Received: True"),
