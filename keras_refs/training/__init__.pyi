@@ -19,8 +19,8 @@ from .private import make_private as make_private
 from .private import plan_privacy as plan_privacy
 from .private import with_privacy as with_privacy
 from .run import Run as Run
-from .run import check_workdir as check_workdir
-from .run import finished as finished
 from .run import limits_on as limits_on
+from .workdir import check_workdir as check_workdir
+from .workdir import finished as finished
 from .workers import Workers as Workers
 from .workers import join as join
