@@ -12,7 +12,9 @@ from pathlib import Path
 
 import compressed_files
 import learning_curve
+import serving_tables
 import workers
+from hardware import cores, where
 
 import results
 
@@ -43,14 +45,6 @@ def _measured(name):
     """Return what a file of `results/` holds, or `None` where there is none."""
     path = results.RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-def _where(measured):
-    return f"Measured on {_cores([measured['cores']])} of {measured['device']}"
-
-
-def _cores(numbers):
-    return f"{' or '.join(map(str, numbers))} core{'s' if numbers[-1] > 1 else ''}"
 
 
 def models_table():
@@ -116,7 +110,7 @@ def learning_curve_table():
         times = [[run["wall_seconds"] for run in chosen if run["count"] == count] for count in counts]
         time = ", ".join(f"{statistics.mean(each):.0f} s" for each in times if each)
         lines.append(" ".join(f"| {label} | {cells} | {time} |".split()))
-    where = f"Measured on {_cores([runs[0]['cores']])} of {runs[0]['ran_on']['device']}"
+    where = f"Measured on {cores([runs[0]['cores']])} of {runs[0]['ran_on']['device']}"
     return "\n".join([*lines, "", f"{where}, which other work shared, so that the times are upper bounds."])
 
 
@@ -132,7 +126,7 @@ def fine_tuning_table():
         times = [[run["wall_seconds"] for run in chosen if run["task"] == task] for task in tasks if method != "linear"]
         time = ", ".join(f"{statistics.mean(each):.0f} s" for each in times)
         lines.append(" ".join(f"| {method} | {' | '.join(cells)} | {time} |".split()))
-    where = f"Measured on {_cores([measured['cores']])} of {measured['ran_on']['device']}"
+    where = f"Measured on {cores([measured['cores']])} of {measured['ran_on']['device']}"
     return "\n".join([*lines, "", f"{where}, which other work shared, so that the times are upper bounds."])
 
 
@@ -161,7 +155,7 @@ def forecasts_table():
         )
     better, worse = (sum(map(is_so, differences)) for is_so in (lambda one: one < 0, lambda one: one > 0.02))
     summary = f"Better than the best reference in {better} of {len(runs)} runs, more than 2 % worse in {worse}."
-    return "\n".join([*lines, "", f"{summary} {_where({**runs[0], **runs[0]['ran_on']})}."])
+    return "\n".join([*lines, "", f"{summary} {where({**runs[0], **runs[0]['ran_on']})}."])
 
 
 def little_data_table():
@@ -188,7 +182,7 @@ def little_data_table():
         for words in sorted({run["words"] for run in ours})
     }
     told = ", ".join(f"{seconds:.0f} s with {words:,} words" for words, seconds in times.items())
-    where = f"on {_cores([ours[0]['cores']])} of {ours[0]['ran_on']['device']}"
+    where = f"on {cores([ours[0]['cores']])} of {ours[0]['ran_on']['device']}"
     return "\n".join([*lines, "", f"`g2p` took {told}, {where}, which other work shared."])
 
 
@@ -206,7 +200,7 @@ def streaming_table():
     same = "the same bits" if memory["weights"] == disk["weights"] else "other bits"
     ratio = disk["images_per_second"] / memory["images_per_second"]
     told = f"From disk it takes {1 / ratio:.2f} times as long as from memory, and ends with {same}."
-    return "\n".join([*lines, "", f"{told} {_where(measured)}, which other work shared."])
+    return "\n".join([*lines, "", f"{told} {where(measured)}, which other work shared."])
 
 
 def throughput_table():
@@ -221,7 +215,7 @@ def throughput_table():
         f"| **{row['ratio']}** ({row['lowest_ratio']} to {row['highest_ratio']}) |"
         for row in measured["rows"]
     ]
-    return "\n".join([*lines, "", _where(measured) + "."])
+    return "\n".join([*lines, "", where(measured) + "."])
 
 
 def decoding_table():
@@ -235,64 +229,7 @@ def decoding_table():
         rates = measured["answers_per_second"].get(name, {})
         told = [f"{rates[order]:,}" if rates else "" for order in ("as_they_come", "by_length")]
         lines.append(f"| {name} | {told[0]} | {told[1]} | {alone} ms |")
-    return "\n".join([*lines, "", _where(measured) + "."])
-
-
-def serving_table():
-    """Return the figures of `benchmarks/serving.py` and `benchmarks/endurance.py`."""
-    measured, endured = _measured("serving"), _measured("endurance")
-    lines = [
-        f"| model | requests/s of {measured['clients']} clients, each computed alone | computed together | ratio "
-        "| one client: in process | over HTTP |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, found in measured["models"].items():
-        rates, times = found["requests_per_second"], found["one_client_milliseconds"]
-        lines.append(
-            f"| `{name}` | {rates['alone']:.0f} | {rates['batched']:.0f} | **{found['ratio']}** "
-            f"| {times['in_process']} ms | {times['batched']} ms |"
-        )
-    lines += [
-        "",
-        _where(measured) + ", which server and clients share.",
-        f"All models answer {measured['start_seconds']} s after the command.",
-        "",
-        f"| {endured['minutes']:g} minutes of load | requests | failed | memory after the first minute | at the end |",
-        "|---|---|---|---|---|",
-        f"| all models, some requests wrong | {endured['answered']:,} | {endured['failed']} "
-        f"| {endured['megabytes_after_first_minute']:.0f} MB | {endured['megabytes_at_end']:.0f} MB |",
-        f"| one model, {endured['version_switches']} new versions in a minute "
-        f"| {endured['answered_while_switching']:,} "
-        f"| {endured['failed_while_switching']} | | |",
-        "",
-        _where(endured) + ".",
-    ]
-    return "\n".join(lines)
-
-
-def chaos_table():
-    """Return the figures of `benchmarks/chaos.py`."""
-    found = _measured("chaos")
-    quiet, loud = (found["milliseconds"][name] for name in ("quiet", "loud"))
-    lines = [
-        f"| {found['minutes']:g} minutes of chaos | requests | wrong answers | another status than due |",
-        "|---|---|---|---|",
-        f"| good | {found['good']:,} | {found['wrong']} | {found['failed']} |",
-        f"| bad, huge and large | {found['others']:,} | | {found['unexpected']} |",
-        "",
-        f"Responses with status 5xx: {found['status_5xx']}.",
-        "",
-        "| good requests, milliseconds | median | p99 |",
-        "|---|---|---|",
-        f"| quiet | {quiet['median']} | {quiet['p99']} |",
-        f"| chaos | {loud['median']} | {loud['p99']} |",
-        "",
-        f"Memory: {found['megabytes_after_first_minute']:,.0f} MB in the first minute, at most "
-        f"{found['megabytes_at_most']:,.0f} MB, {found['megabytes_at_end']:,.0f} MB at the end; "
-        f"{found['versions_changed']} versions came and went. {_where(found)}, with a load average from "
-        f"{found['load_average'][0]} to {found['load_average'][1]}: other work shared the cores.",
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", where(measured) + "."])
 
 
 TABLES = {
@@ -308,8 +245,8 @@ TABLES = {
     "throughput": throughput_table,
     "decoding": decoding_table,
     "compress": lambda: compressed_files.table(_measured("compress")["models"]),
-    "serving": serving_table,
-    "chaos": chaos_table,
+    "serving": lambda: serving_tables.load(_measured("serving"), _measured("endurance")),
+    "chaos": lambda: serving_tables.chaos(_measured("chaos")),
 }
 
 
