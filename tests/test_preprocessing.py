@@ -179,7 +179,7 @@ def test_folders_without_it(tmp_path):
         with pytest.raises(UserError, match=missing):
             ask(tmp_path)
     (tmp_path / "model_card.json").write_text("{")
-    with pytest.raises(UserError, match="model_card.json cannot be read"):
+    with pytest.raises(UserError, match="model_card.json is damaged"):
         keras_refs.labels(tmp_path)
 
 
