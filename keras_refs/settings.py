@@ -213,7 +213,7 @@ def flatten(config: Any) -> dict[str, Any]:
     >>> flatten(Compute(seed=3))["seed"]
     3
     """
-    values = {}
+    values: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         values |= flatten(value) if dataclasses.is_dataclass(value) else {field.name: value}

@@ -19,21 +19,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("name", metavar="NAME", choices=NAMES, help=f"one of: {', '.join(NAMES)}")
     parser.add_argument("source", metavar="SOURCE", type=Path, help="folder of the files it is made of")
     parser.add_argument("data_dir", metavar="DATA_DIR", type=Path, help="TFDS data folder to write into")
-    arguments = parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
 
     import tempfile
 
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    builder, instructions = _open(arguments.name, arguments.source, arguments.data_dir)
+    builder, instructions = _open(parsed.name, parsed.source, parsed.data_dir)
     # TFDS would leave it as it is.
     if builder.is_prepared():
         parser.error(f"{builder.data_dir} exists already")
     needed = f"SOURCE must hold these files.\n{instructions}"
-    if not arguments.source.is_dir():
-        parser.error(f"{arguments.source} is not a folder. {needed}")
-    config = tfds.download.DownloadConfig(manual_dir=arguments.source, try_download_gcs=False)
+    if not parsed.source.is_dir():
+        parser.error(f"{parsed.source} is not a folder. {needed}")
+    config = tfds.download.DownloadConfig(manual_dir=parsed.source, try_download_gcs=False)
     with tempfile.TemporaryDirectory() as downloads:
         try:
             builder.download_and_prepare(download_dir=downloads, download_config=config)

@@ -9,7 +9,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import tensorflow as tf
@@ -98,7 +98,7 @@ class NgramTokens:
     @classmethod
     def of(cls, texts: Sequence[str], n: int, size: int) -> Self:
         """Take the most frequent n-grams of texts, at most `size - 2`; padding and the unknown token count, too."""
-        counts = collections.Counter()
+        counts: collections.Counter[Any] = collections.Counter()
         for text in texts:
             codes = np.array([_SPACE] * (n - 1) + list(map(ord, text)), np.int64)
             counts.update(_join(codes, n).tolist())

@@ -45,7 +45,7 @@ def confusions(
     Takes what `transcription_metrics` takes. Returns a `collections.Counter` by `(reference symbol, predicted symbol)`;
     of an insertion the first is empty, of a deletion the second.
     """
-    counts = collections.Counter()
+    counts: collections.Counter[tuple[str, str]] = collections.Counter()
     for candidates, prediction in zip(references, predictions, strict=True):
         reference = _nearest_reference(candidates, prediction)
         for edit in Levenshtein.editops(reference, prediction):

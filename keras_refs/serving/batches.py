@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +46,7 @@ class Batches:
         self._size = size
         self._free = threads
         self._is_mistake = is_mistake
-        self._waiting = collections.deque()
+        self._waiting: collections.deque[Any] = collections.deque()
         self._lock = threading.Lock()
 
     def __call__(self, arrays: Arrays, rows: float, deadline: float | None = None) -> Arrays:

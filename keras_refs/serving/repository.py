@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from keras_refs.errors import UserError, first_line
 from keras_refs.serving import limits
@@ -46,8 +47,9 @@ class Repository:
         self.options = options or ServerOptions()
         self._root = Path(root).resolve()
         # By name the versions by number, the newest first. Replaced at every change: other threads read it.
-        self._models = {}
-        self._threads, self._unreadable = {}, {}
+        self._models: dict[str, dict[int, Version]] = {}
+        self._threads: dict[Any, Any] = {}
+        self._unreadable: dict[Any, Any] = {}
         self._lock = threading.Lock()
         self._changed = False
         try:

@@ -34,7 +34,8 @@ class History(tf.train.experimental.PythonState):
     def __init__(self, monitor: str, mode: str) -> None:
         if mode not in ("min", "max"):
             raise ValueError(f"`mode` must be 'min' or 'max'. Received: mode={mode!r}")
-        self.step, self.epochs = 0, []
+        self.step = 0
+        self.epochs: list[dict[str, Any]] = []
         self.monitor, self.mode = monitor, mode
 
     def serialize(self) -> str:

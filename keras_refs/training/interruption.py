@@ -28,7 +28,7 @@ def raised_as_exceptions() -> Iterator[None]:
 @contextlib.contextmanager
 def collected() -> Iterator[list[int]]:
     """Inside the `with`, signals are appended to the list it yields, for a loop to look at; a second one raises."""
-    received = []
+    received: list[int] = []
 
     def handle(signum, _frame):
         if received:

@@ -58,7 +58,7 @@ class Peers:
         self.task, self._lost, self._lock, self._ended, self._told = task, lost, threading.Lock(), False, False
         connect = roll_call.accept if self.is_chief else roll_call.reach
         self._links = connect(task, json.loads(json.dumps(facts)), seconds) if self.count > 1 else {}
-        self._inboxes = {index: queue.SimpleQueue() for index in self._links}
+        self._inboxes: dict[int, queue.SimpleQueue[Any]] = {index: queue.SimpleQueue() for index in self._links}
         for index in self._links:
             threading.Thread(target=self._watch, args=(index,), daemon=True).start()
         if self._links:

@@ -64,7 +64,8 @@ def accept(task: Task, facts: Mapping[str, Any], seconds: float) -> dict[Any, Li
     Arguments and errors are those of `peers.Peers`.
     """
     port, deadline = int(task.addresses[0].rpartition(":")[2]), time.monotonic() + seconds
-    links, problem = {}, None
+    problem = None
+    links: dict[Any, Link] = {}
     try:
         listener = socket.create_server(("", port), backlog=len(task.addresses))
     except (OSError, OverflowError) as error:

@@ -19,7 +19,7 @@ from keras_refs.training import peers
 from keras_refs.training.environment import data_checksum, environment
 from keras_refs.training.tf_config import read_tf_config
 
-_joined = {}
+_joined: dict[str, peers.Peers] = {}
 
 
 def join(name: str, config: Any) -> peers.Peers:

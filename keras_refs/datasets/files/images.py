@@ -57,7 +57,9 @@ def find_images(
     class_names, labels = number_classes(path, labels, codes, files.__getitem__, class_names)
     if shape is None:
         shape = _choose_shape(Path(path).name, headers, image_size)
-    chosen = [np.flatnonzero(codes == number) if split in needed else [] for number, split in enumerate(SPLITS)]
+    chosen: list[Any] = [
+        np.flatnonzero(codes == number) if split in needed else [] for number, split in enumerate(SPLITS)
+    ]
     return class_names, shape, [([files[row] for row in rows], labels[rows]) for rows in chosen]
 
 

@@ -129,7 +129,7 @@ def read_pairs(
     codes = assign_splits(path, codes, key, lambda row: place_in(tables, row, source), needed=needed)
     splits = []
     for rows in _rows_by_split(codes):
-        pairs = {}
+        pairs: dict[str, list[str]] = {}
         for row in rows:
             pairs.setdefault(sources[row], []).append(targets[row])
         splits.append(pairs)
