@@ -84,7 +84,8 @@ def fit(
             _StopOnSignal(checkpoints, received, steps_per_epoch, workers),
         ]
         if model.optimizer and getattr(model.optimizer, "inner_optimizer", model.optimizer).use_ema:
-            all_callbacks.append(keras.callbacks.SwapEMAWeights())
+            as_the_chief = validation is not None and not workers.is_chief
+            all_callbacks.append(_SwapAsTheChief() if as_the_chief else keras.callbacks.SwapEMAWeights())
 
         def fit_until(last_epoch):
             epoch, steps_done = divmod(history.step, steps_per_epoch)
@@ -135,6 +136,14 @@ class _StopOnDivergence(keras.callbacks.Callback):
         bad = [name for name, value in logs.items() if not math.isfinite(value)]
         if bad:
             raise TrainingDivergedError(f"{bad[0]} became {logs[bad[0]]} at {when}")
+
+
+class _SwapAsTheChief(keras.callbacks.SwapEMAWeights):
+    """Do to the weights what the chief's validation does: Keras swaps them by sums and differences, which round."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.on_test_begin()
+        self.on_test_end()
 
 
 class _MeanMetrics(keras.callbacks.Callback):

@@ -38,7 +38,7 @@ def last_step(folder):
 @pytest.mark.timeout(3600)
 def test_killed_ten_times_and_resumed_ends_as_an_unbroken_run(tmp_path, digits_data_dir):
     """Any worker at a random moment of the training; all others end with a sentence, and can go on."""
-    arguments = command(digits_data_dir, "--resume", "--dropout", "0.5", "--epochs", "40", "--patience", "99")
+    arguments = command(digits_data_dir, "--resume", "--dropout", "0.5", "--epochs", "100", "--patience", "99")
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     unbroken.mkdir()
     broken.mkdir()
@@ -48,7 +48,7 @@ def test_killed_ten_times_and_resumed_ends_as_an_unbroken_run(tmp_path, digits_d
         processes = jobs.start(arguments, broken, 2)
         began = last_step(broken)
         wait_for(lambda began=began: last_step(broken) > began, processes)
-        time.sleep(draw.uniform(0, 1))
+        time.sleep(draw.uniform(0, 0.5))
         killed = draw.randrange(2)
         processes[killed].kill()
         ended = time.monotonic()
