@@ -12,6 +12,7 @@ from pathlib import Path
 
 import compressed_files
 import learning_curve
+import peers
 import serving_tables
 import workers
 from hardware import cores, where
@@ -25,7 +26,7 @@ PAGES = {
     REPOSITORY / "README.zh-CN.md": ("models", "chaos"),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
         *("commands", "lengths", "learning_curve", "forecasts", "little_data"),
-        *("streaming", "workers", "throughput", "decoding", "compress", "serving"),
+        *("streaming", "workers", "throughput", "peers", "decoding", "compress", "serving"),
     ),
 }
 """The marked parts of each page."""
@@ -243,6 +244,7 @@ TABLES = {
     "streaming": streaming_table,
     "workers": lambda: workers.tables(_measured("workers")),
     "throughput": throughput_table,
+    "peers": lambda: peers.tables(_measured("peers")),
     "decoding": decoding_table,
     "compress": lambda: compressed_files.table(_measured("compress")["models"]),
     "serving": lambda: serving_tables.load(_measured("serving"), _measured("endurance")),

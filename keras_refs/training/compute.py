@@ -100,9 +100,9 @@ def choose_compute(
     if workers > 1:
         jit_compile, jit_reason = False, "no XLA: it cannot compile what workers send each other"
     reasons = [precision_reason, jit_reason]
-    single_thread = device.kind == "cpu" and family in _RECURRENT
+    single_thread = device.kind == "cpu" and family == "recurrent"
     if single_thread:
-        reasons.append("one thread per operation: a recurrent step is too small to share between cores")
+        reasons.append("one thread per operation: a step of narrow layers is too small to share between cores")
     if chosen_precision == "mixed_float16":
         reasons.append("the loss is scaled, because float16 gradients underflow")
     if device.kind == "gpu":
