@@ -11,12 +11,13 @@ from keras_refs.serving import Repository, ServerOptions, application
 from tests.conftest import REPOSITORY
 from tests.serving.servers import wait_until
 
-SWITCHES = 1000
+SWITCHES = 120
+"""A thousand take over an hour."""
 VERSION = REPOSITORY / "saved_models" / "linear_regression" / "1"
 
 
-@pytest.mark.timeout(7200)
-def test_memory_after_a_thousand_switches_under_load(tmp_path):
+@pytest.mark.timeout(3600)
+def test_memory_after_many_switches_under_load(tmp_path):
     root, model = tmp_path, tmp_path / "linear_regression"
     shutil.copytree(VERSION, model / "1")
     repository, ended, statuses = Repository(root, ServerOptions(poll_seconds=0.02)), threading.Event(), set()
