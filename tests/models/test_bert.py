@@ -114,7 +114,9 @@ def test_overfits_one_batch():
     """There are a head and a loss that compares it with labels."""
     labels = np.array([0, 1, 1, 0])
     keras.utils.set_random_seed(0)
-    checks.check_overfits_one_batch(bert_classifier(**TINY), draw_inputs(), labels, SOFTMAX_LOSS)
+    model = bert_classifier(**TINY)
+    assert model.output_shape == (None, 2)
+    checks.check_overfits_one_batch(model, draw_inputs(), labels, SOFTMAX_LOSS)
 
 
 def test_saved_models_have_no_layers_of_our_own():
