@@ -261,7 +261,7 @@ def test_replica_needs_the_folder(tmp_path):
 
 def test_replica_is_healthy_when_its_models_are_loaded(tmp_path, monkeypatch):
     loaded = threading.Event()
-    monkeypatch.setattr(Repository, "update", lambda _: loaded.wait(60))
+    monkeypatch.setattr(Repository, "update", lambda *_: loaded.wait(60))
     replica = cluster.Replica(tmp_path, ServerOptions())
     application = replica.__serve_build_asgi_app__()
 
