@@ -183,7 +183,9 @@ def _split_before_head(model):
     """Return the model up to the dropout before the head, and what follows, which share its layers."""
     import keras
 
-    pooled = model.get_layer("dropout").input
+    # Without a dropout rate there is no such layer.
+    first = next(layer for layer in model.layers if layer.name in ("dropout", "classifier"))
+    pooled = first.input
     return keras.Model(model.input, pooled), keras.Model(pooled, model.output)
 
 
