@@ -173,7 +173,9 @@ def test_who_is_no_worker_is_ignored():
                 break
         return Peers(task, FACTS, 20)
 
-    in_turn(in_turn(tasks, join), Peers.close)
+    workers = in_turn(tasks, join)
+    assert [worker.index for worker in workers] == [0, 1]
+    in_turn(workers, Peers.close)
 
 
 def test_a_port_that_is_taken():
