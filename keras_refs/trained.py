@@ -173,10 +173,7 @@ def model_card(name: str | os.PathLike) -> dict[str, Any]:
     from keras_refs.export.version import CARD, read_model_card
 
     folder = find(name)
-    try:
-        card = read_model_card(folder)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder / CARD} cannot be read: {first_line(error)}") from error
+    card = read_model_card(folder)
     if not card:
         raise UserError(f"{folder} has no {CARD}.")
     return card

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import keras
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from keras_refs.errors import UserError, first_line
 from keras_refs.export import quantization
@@ -49,7 +49,10 @@ def load_model(folder: str | os.PathLike) -> keras.Model:
 def _newer(card):
     """Return what to do about a Keras that is older than the one that a card names; nothing if it is not."""
     written = card.get("ran_on", {}).get("versions", {}).get("keras", "0")
-    is_newer = Version(written) > Version(keras.__version__)
+    try:
+        is_newer = Version(written) > Version(keras.__version__)
+    except InvalidVersion:
+        return ""
     return f" It was written by Keras {written}; install that, here is {keras.__version__}." if is_newer else ""
 
 

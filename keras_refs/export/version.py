@@ -185,7 +185,8 @@ def read_model_card(path: str | os.PathLike) -> dict[str, Any]:
     """Return the card of a version folder, or of that of a compressed file, as a dictionary, empty if it has none.
 
     Raises:
-        UserError: If it is no JSON object, or has a newer format than this version of the package knows.
+        UserError: If it cannot be read, is no JSON object, or has a newer format than this version of the package
+            knows.
     """
     path = version_folder(path) / CARD
     if not path.exists():
@@ -195,6 +196,8 @@ def read_model_card(path: str | os.PathLike) -> dict[str, Any]:
         # Those of before version 1.0.0 have no number.
         card_format = card.get("card_format", 1)
         is_newer = card_format > CARD_FORMAT
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {first_line(error)}") from error
     except (AttributeError, TypeError, ValueError) as error:
         raise UserError(f"{path} is damaged: {first_line(error)}") from error
     if is_newer:

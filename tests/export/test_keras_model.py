@@ -117,6 +117,13 @@ def test_a_keras_that_is_too_old_is_named(tmp_path):
         export.load_model(tmp_path)
 
 
+def test_a_card_of_a_newer_format_is_refused(tmp_path):
+    write(network(), tmp_path)
+    (tmp_path / "model_card.json").write_text('{"card_format": 2, "written_by": "3.1.0"}')
+    with pytest.raises(UserError, match=r"pip install 'keras_refs>=3\.1\.0'"):
+        export.load_model(tmp_path)
+
+
 def test_int8_weights_come_back_as_they_are_computed_with(tmp_path):
     rng = np.random.default_rng(0)
     model = keras.Sequential([keras.Input((64,)), keras.layers.Dense(128, "relu"), keras.layers.Dense(4)], name="two")

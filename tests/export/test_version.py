@@ -128,6 +128,12 @@ def test_cards_that_cannot_be_read(tmp_path, text, message):
         export.read_model_card(tmp_path)
 
 
+def test_a_card_that_is_no_file(tmp_path):
+    (tmp_path / "model_card.json").mkdir()
+    with pytest.raises(UserError, match="model_card.json cannot be read: "):
+        export.read_model_card(tmp_path)
+
+
 def test_requests_come_back_as_they_were_written(tmp_path):
     examples = {
         "serving_default": {"numbers": np.array([[1.5, 2]], "float32"), "words": ["a", "é"]},
