@@ -96,8 +96,7 @@ def train_and_evaluate(
     model = compiled_model()
     # With --private the gradient of each row is clipped and noised, and nobody can tell which are in a batch.
     privacy = training.plan_privacy(config, model, len(rows), steps)
-    if privacy:
-        training.make_private(model, privacy)
+    training.make_private(model, privacy)
     batch_size, seed = config.training.batch_size or len(rows), training.batch_seed(privacy, config.compute.seed)
     batches = functools.partial(
         datasets.shuffled_batches, standardized, batch_size, seed, shard=run.shard, sampled=privacy is not None

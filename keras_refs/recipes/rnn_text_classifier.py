@@ -105,8 +105,7 @@ def train_and_evaluate(
         model.compile(optimizer, loss, metrics=["accuracy"], **run.compile_options(steps))
         # With --private the gradient of each example is clipped and noised, and nobody can tell who is in a batch.
         privacy = training.plan_privacy(config, model, len(data.train), steps)
-        if privacy:
-            training.make_private(model, privacy)
+        training.make_private(model, privacy)
     seed = training.batch_seed(privacy, config.compute.seed)
 
     def batches(first_step, last_step):

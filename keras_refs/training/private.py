@@ -138,18 +138,20 @@ def _epochs_within(plan, budget):
     return epochs
 
 
-def make_private(model: keras.Model, plan: PrivacyPlan, seed: int | None = None) -> None:
+def make_private(model: keras.Model, plan: PrivacyPlan | None, seed: int | None = None) -> None:
     """Give a compiled model of one output the training step of DP-SGD, on batches that are sampled by chance.
 
     Args:
         model: The model. Its loss and metrics, dropout, the optimizer, its clipping and its moving average stay as they
             are; examples of a step share their dropout masks.
-        plan: The `PrivacyPlan`.
+        plan: The `PrivacyPlan`; `None` leaves the model as it is.
         seed: Seed of the noise, for tests. By default it is drawn from the operating system's secure generator.
 
     Raises:
         UserError: If a layer mixes examples, or the loss is scaled.
     """
+    if plan is None:
+        return
     _check_model(model)
     # Batches differ in size, for each of which XLA would compile the step again.
     model.jit_compile = False
