@@ -21,8 +21,12 @@ from keras_refs.errors import UserError, first_line
 PREPROCESSING = Path("assets.extra") / "preprocessing.npz"
 """In a version folder; servers leave it alone."""
 PADDING, UNKNOWN = 0, 1
-_SPACE, _BITS, _MULTIPLIER = ord(" "), 21, 0x9E3779B97F4A7C15 - 2**64
-_NEAR_DAYS = np.arange(-7, 4)
+BITS = 21
+"""Bits of a Unicode code point: three fit into an int64."""
+SPACE, MULTIPLIER = ord(" "), 0x9E3779B97F4A7C15 - 2**64
+"""What stands before a text, and the factor of the hashes of n-grams."""
+NEAR_DAYS = range(-7, 4)
+"""Days around the one in question whose holidays matter: a week back, and the next three, over a weekend."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Ngrams:
         for row, text in zip(codes, texts, strict=True):
             characters = text[: self.length]
             row[: len(characters)] = list(map(ord, characters))
-        before = np.full((len(texts), self.n - 1), _SPACE, "int64")
+        before = np.full((len(texts), self.n - 1), SPACE, "int64")
         padded = np.concatenate([before, codes], axis=1)
         ngrams = self._hashes(padded) if self.channels else self._joined(padded)
         place = np.minimum(np.searchsorted(self.vocabulary, ngrams), len(self.vocabulary) - 1)
@@ -91,14 +95,14 @@ class Ngrams:
         return np.where(is_text[..., np.newaxis] if self.channels else is_text, tokens, PADDING).astype("int32")
 
     def _joined(self, padded):
-        parts = (padded[:, at : at + self.length] * 2 ** (_BITS * (self.n - 1 - at)) for at in range(self.n))
+        parts = (padded[:, at : at + self.length] * 2 ** (BITS * (self.n - 1 - at)) for at in range(self.n))
         return sum(parts)
 
     def _hashes(self, padded):
         hashes, ngram = [], np.zeros((len(padded), self.length), "int64")
         for first in range(self.n - 1, -1, -1):
             # What overflows an int64 is cut off.
-            ngram = ngram * np.int64(_MULTIPLIER) + padded[:, first : first + self.length] + 1
+            ngram = ngram * np.int64(MULTIPLIER) + padded[:, first : first + self.length] + 1
             hashes.append(ngram)
         return np.stack(hashes, axis=-1)
 
@@ -216,7 +220,7 @@ class Windows:
         if self.unit == "minute":
             angle = (minutes % 1440)[:, np.newaxis] * (2 * math.pi / 1440)
             parts += [np.sin(angle), np.cos(angle)]
-        parts += [np.isin(days[:, np.newaxis] + _NEAR_DAYS, holidays) for holidays in self.holidays]
+        parts += [np.isin(days[:, np.newaxis] + NEAR_DAYS, holidays) for holidays in self.holidays]
         return np.concatenate(parts, axis=1).astype("float32")
 
     def _standardized(self, series):

@@ -9,12 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_refs.errors import UserError
+from keras_refs.preprocessing import NEAR_DAYS
 
 MINUTES_AN_HOUR, HOURS_A_DAY, DAYS_A_WEEK, MONTHS_A_YEAR = 60, 24, 7, 12
 MINUTES_A_DAY = HOURS_A_DAY * MINUTES_AN_HOUR
 YEARS = range(1960, 2060)
-NEAR_DAYS = range(-7, 4)
-"""Days around the one in question whose holidays matter: a week back, and the next three, over a weekend."""
 Unit = Literal["minute", "hour", "day", "month"]
 CLOCK_WIDTHS = {"minute": DAYS_A_WEEK + HOURS_A_DAY + 2, "hour": DAYS_A_WEEK + HOURS_A_DAY, "day": DAYS_A_WEEK}
 CLOCK_WIDTHS |= {"month": MONTHS_A_YEAR}

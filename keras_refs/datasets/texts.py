@@ -19,15 +19,10 @@ from keras_refs.datasets import files
 from keras_refs.datasets.catalogue import one_of_each, open_builder, read_all
 from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, shuffled_batches
 from keras_refs.errors import UserError
+from keras_refs.preprocessing import BITS, MULTIPLIER, PADDING, SPACE, UNKNOWN
 
 if TYPE_CHECKING:
     from keras_refs.datasets.pipelines import Shard
-
-PADDING, UNKNOWN = 0, 1
-# Bits of a Unicode code point: three fit into an int64.
-_BITS = 21
-_SPACE = ord(" ")
-_MULTIPLIER = 0x9E3779B97F4A7C15 - 2**64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +95,7 @@ class NgramTokens:
         """Take the most frequent n-grams of texts, at most `size - 2`; padding and the unknown token count, too."""
         counts: collections.Counter[Any] = collections.Counter()
         for text in texts:
-            codes = np.array([_SPACE] * (n - 1) + list(map(ord, text)), np.int64)
+            codes = np.array([SPACE] * (n - 1) + list(map(ord, text)), np.int64)
             counts.update(_join(codes, n).tolist())
         frequent = sorted(counts, key=lambda ngram: (-counts[ngram], ngram))[: size - 2]
         return cls(n, np.array(sorted(frequent), np.int64))
@@ -119,7 +114,7 @@ class NgramTokens:
     def ngrams(self) -> list[str]:
         """Return the strings that the tokens from 2 on stand for."""
         return [
-            "".join(chr(joined >> _BITS * back & 2**_BITS - 1) for back in reversed(range(self.n)))
+            "".join(chr(joined >> BITS * back & 2**BITS - 1) for back in reversed(range(self.n)))
             for joined in self.vocabulary.tolist()
         ]
 
@@ -129,7 +124,7 @@ class NgramTokens:
         The texts are UTF-8 strings `(batch,)`; other bytes become U+FFFD. After the last character there is padding.
         """
         codes = _code_points(texts, length)
-        ngrams = _join(tf.pad(codes, [[0, 0], [self.n - 1, 0]], constant_values=_SPACE), self.n)
+        ngrams = _join(tf.pad(codes, [[0, 0], [self.n - 1, 0]], constant_values=SPACE), self.n)
         return tf.where(codes < 0, PADDING, _look_up(self.vocabulary, ngrams))
 
 
@@ -175,11 +170,11 @@ class NgramChannels:
     def _hashes(codes, n):
         """Return the int64 hashes `(batch, length, n)` of the n-grams that end with each of the code points."""
         length = codes.shape[1]
-        padded = tf.pad(codes, [[0, 0], [n - 1, 0]], constant_values=_SPACE)
+        padded = tf.pad(codes, [[0, 0], [n - 1, 0]], constant_values=SPACE)
         hashes, ngram = [], tf.zeros_like(codes)
         for first in range(n - 1, -1, -1):
             # A polynomial of the code points; what overflows an int64 is cut off, everywhere in the same way.
-            ngram = ngram * _MULTIPLIER + padded[:, first : first + length] + 1
+            ngram = ngram * MULTIPLIER + padded[:, first : first + length] + 1
             hashes.append(ngram)
         return tf.stack(hashes, axis=-1)
 
@@ -201,7 +196,7 @@ def _look_up(vocabulary, ngrams):
 def _join(codes, n):
     """Return for each code point but the first `n - 1` the integer that it and the `n - 1` before it make."""
     length = codes.shape[-1] - n + 1
-    return sum(codes[..., n - 1 - back : n - 1 - back + length] * 2 ** (_BITS * back) for back in range(n))
+    return sum(codes[..., n - 1 - back : n - 1 - back + length] * 2 ** (BITS * back) for back in range(n))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
