@@ -14,6 +14,7 @@ import base64
 import collections
 import contextlib
 import http.client
+import io
 import itertools
 import json
 import math
@@ -25,12 +26,12 @@ import sys
 import tempfile
 import threading
 import time
-import zlib
 from pathlib import Path
 
 import psutil
 from endurance import INVALID, requests, status_of
 from hardware import hardware
+from PIL import Image
 from serving import MODELS, server
 
 from keras_refs import commands, storage
@@ -116,13 +117,9 @@ def same(first, second):
 
 def png(width, height):
     """Return a black image in a file of a thousandth of its size."""
-
-    def chunk(kind, data):
-        return len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big")
-
-    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 0, 0, 0, 0])
-    rows = zlib.compress(bytes(1 + width) * height)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    file = io.BytesIO()
+    Image.new("L", (width, height)).save(file, "PNG")
+    return file.getvalue()
 
 
 def huge_requests():
