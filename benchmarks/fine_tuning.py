@@ -11,21 +11,21 @@ guide "Fine-tune a trained model" has the figures. What was measured of other ta
 
 import argparse
 import functools
-import json
-import os
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
 from babel import Locale
+from earlier import earlier
+from hardware import hardware
 from scipy.ndimage import zoom
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 import keras_refs
 from keras_refs import evaluation, storage
-from keras_refs.training import compute, run
+from keras_refs.training.environment import environment
 
 RESULTS = Path(__file__).parents[1] / "results" / "fine_tuning.json"
 TRAINING = VALIDATION = 200
@@ -169,12 +169,12 @@ def main():
             for method, measured in TASKS[task](seed).items():
                 runs.append({"task": task, "seed": seed, "method": method, **measured})
                 print(runs[-1], flush=True)
-    before = json.loads(RESULTS.read_text(encoding="utf-8"))["runs"] if RESULTS.exists() else []
     measured = {(one["task"], one["seed"]) for one in runs}
-    kept = [one for one in before if (one["task"], one["seed"]) not in measured]
-    ran_on = {"device": compute.detect_device().name, **run.environment()}
+    kept = [one for one in earlier(RESULTS) if (one["task"], one["seed"]) not in measured]
+    found_on = hardware()
+    ran_on = {"device": found_on["device"], **environment()}
     runs = sorted([*kept, *runs], key=lambda one: (one["task"], one["seed"]))
-    storage.write_json(RESULTS, {"cores": len(os.sched_getaffinity(0)), "ran_on": ran_on, "runs": runs})
+    storage.write_json(RESULTS, {"cores": found_on["cores"], "ran_on": ran_on, "runs": runs})
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ writes `results/forecasts.json`; what was measured before stays. The rows of a t
 import argparse
 import csv
 import io
-import json
 import os
 import tarfile
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from earlier import earlier
 
 from keras_refs import export, recipes, settings, storage
 
@@ -101,11 +101,6 @@ def measure(name, horizon, options, seed, folder):
     }
 
 
-def measured():
-    """Return all runs so far."""
-    return json.loads(RESULTS.read_text())["runs"] if RESULTS.exists() else []
-
-
 def main():
     """Measure what is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -118,7 +113,7 @@ def main():
         for name in arguments.series or options:
             for horizon in HORIZONS:
                 for seed in arguments.seeds:
-                    runs = measured()
+                    runs = earlier(RESULTS)
                     if any((run["series"], run["horizon"], run["seed"]) == (name, horizon, seed) for run in runs):
                         continue
                     with tempfile.TemporaryDirectory() as folder:

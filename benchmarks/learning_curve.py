@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from earlier import earlier
 from matplotlib.figure import Figure
 
 from keras_refs import pretrained, storage
@@ -61,11 +62,6 @@ def train(count, method, seed, weights, folder):
     }
 
 
-def measured():
-    """Return all runs so far."""
-    return json.loads(RESULTS.read_text())["runs"] if RESULTS.exists() else []
-
-
 def scores_of(runs, count, name):
     """Return the accuracy of every seed with a number of mails: of a way to fine-tune, or of `"ngrams"`."""
     chosen = [run for run in runs if run["count"] == count]
@@ -105,14 +101,14 @@ def main():
     for count in arguments.counts:
         for seed in arguments.seeds:
             for method in arguments.methods:
-                runs = measured()
+                runs = earlier(RESULTS)
                 if any((run["count"], run["method"], run["seed"]) == (count, method, seed) for run in runs):
                     continue
                 with tempfile.TemporaryDirectory() as temporary:
                     folder = arguments.keep or Path(temporary)
                     run = train(count, method, seed, arguments.weights, folder)
                 storage.write_json(RESULTS, {"runs": [*runs, run]})
-    draw(measured())
+    draw(earlier(RESULTS))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from earlier import earlier
+
 from keras_refs import datasets, evaluation, storage
 from keras_refs.recipes import g2p
 
@@ -77,11 +79,6 @@ def train_phonetisaurus(words, program, folder):
     return {"method": "phonetisaurus", "words": words, "seed": None, **rates, "wall_seconds": seconds}
 
 
-def measured():
-    """Return all runs so far."""
-    return json.loads(RESULTS.read_text())["runs"] if RESULTS.exists() else []
-
-
 def main():
     """Measure what is missing."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -93,7 +90,7 @@ def main():
     wanted = [("phonetisaurus", words, None) for words in arguments.words if arguments.phonetisaurus]
     wanted += [("g2p", words, seed) for words in arguments.words for seed in arguments.seeds]
     for method, words, seed in wanted:
-        if any((run["method"], run["words"], run["seed"]) == (method, words, seed) for run in measured()):
+        if any((run["method"], run["words"], run["seed"]) == (method, words, seed) for run in earlier(RESULTS)):
             continue
         with tempfile.TemporaryDirectory() as temporary:
             folder = arguments.keep or Path(temporary)
@@ -101,7 +98,7 @@ def main():
                 run = train(words, seed, folder)
             else:
                 run = train_phonetisaurus(words, arguments.phonetisaurus, Path(temporary))
-        storage.write_json(RESULTS, {"runs": [*measured(), run]})
+        storage.write_json(RESULTS, {"runs": [*earlier(RESULTS), run]})
 
 
 if __name__ == "__main__":

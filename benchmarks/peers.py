@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from earlier import earlier
 
 PEERS = ("ours", "eager", "compiled")
 FAMILIES = {
@@ -210,8 +211,11 @@ def main():
             print(f"{name}, {precision}, {task}:", ", ".join(f"{peer} {rate:,.0f}" for peer, rate in medians.items()))
         if arguments.output:
             row = {"family": name, "precision": precision, **hardware(), "rates": rates}
-            rows = json.loads(arguments.output.read_text())["rows"] if arguments.output.exists() else []
-            kept = [each for each in rows if (each["family"], each["precision"]) != (name, precision)]
+            kept = [
+                each
+                for each in earlier(arguments.output, "rows")
+                if (each["family"], each["precision"]) != (name, precision)
+            ]
             order = list(FAMILIES)
             rows = sorted([*kept, row], key=lambda each: (order.index(each["family"]), each["precision"]))
             storage.write_json(arguments.output, {"rows": rows})
