@@ -24,14 +24,15 @@ def signature(name, which="serving_default", **inputs):
 
 def preprocessed(name, *inputs):
     """Return the object, and the network's outputs for what it makes of the inputs."""
-    preprocess = keras_refs.load_preprocessor(name)
-    return preprocess, keras_refs.load_model(name)(preprocess(*inputs))
+    folder = SAVED_MODELS / name / "1"
+    preprocess = keras_refs.load_preprocessor(folder)
+    return preprocess, keras_refs.load_model(folder)(preprocess(*inputs))
 
 
 @pytest.mark.parametrize("name", ["conv_classifier", "lstm_classifier", "mlp"])
 def test_images(name):
     preprocess, outputs = preprocessed(name, IMAGES)
-    mirrored = keras_refs.load_model(name)(preprocess(IMAGES[:, :, ::-1]))
+    mirrored = keras_refs.load_model(SAVED_MODELS / name / "1")(preprocess(IMAGES[:, :, ::-1]))
     # The signature averages over an image and its flip.
     expected = signature(name, images=IMAGES)["probabilities"]
     np.testing.assert_allclose((outputs + mirrored) / 2, expected, atol=1e-5)

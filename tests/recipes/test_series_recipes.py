@@ -211,13 +211,13 @@ def test_an_export_without_intervals_is_scored_without(monkeypatch):
     data = random_series()
 
     class Saved:
-        def __init__(self, folder):
+        def __init__(self, folder, encode):
             pass
 
         def predict(self, series, time):
             return {"forecast": data.test.targets}
 
-    monkeypatch.setattr(export, "SavedFunction", Saved)
+    monkeypatch.setattr(export, "load_function", Saved)
     scores = series.evaluate("folder", data, datasets.SeriesEncoder.fit(data, season=1))
     assert scores["rmse"] == 0
     assert "interval" not in scores

@@ -135,7 +135,7 @@ def test_the_log_is_lines_of_json(repository, capfd):
     try:
         logs.configure("info")
         with TestClient(application(repository)) as client:
-            client.get("/health", headers={"X-Request-ID": "mine-2"})
+            client.get("/v1/models", headers={"X-Request-ID": "mine-2"})
         written = []
         wait_until(lambda: written.append(capfd.readouterr().err) or "mine-2" in "".join(written))
     finally:
@@ -143,8 +143,8 @@ def test_the_log_is_lines_of_json(repository, capfd):
             logging.getLogger(name).handlers.clear()
             logging.getLogger(name).propagate = True
     (line,) = (json.loads(line) for line in "".join(written).splitlines() if "mine-2" in line)
-    assert (line["path"], line["status"], line["levelname"]) == ("/health", 200, "INFO")
-    assert line["message"] == "GET /health 200"
+    assert (line["path"], line["status"], line["levelname"]) == ("/v1/models", 200, "INFO")
+    assert line["message"] == "GET /v1/models 200"
 
 
 def test_no_request_waits_for_the_reader_of_the_log():
