@@ -1,5 +1,8 @@
 """The networks of `benchmarks/peers.py` in PyTorch, with the same layers and optimizer."""
 
+import functools
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -86,52 +89,77 @@ NETWORKS = {
 }
 
 
-def trainer(name, inputs, targets, batch_size, *, precision, compiled):
-    """Return a function that trains on all examples once, shuffled, and one that predicts them, in full batches.
+def stepper(network, precision, compiled):
+    """Return a function that trains a network on a batch, a list of tensors, and its targets.
 
     The optimizer is Adam with cosine decay, clipped gradients and an exponential moving average of the weights.
 
     Args:
-        name: One of `NETWORKS`.
-        inputs: NumPy arrays, in the order of the arguments of `forward`.
-        targets: Class indices; 0 is padding where there are several of an example.
-        batch_size: Examples a step.
+        network: One of `NETWORKS`.
         precision: `"float32"` or `"bfloat16"`, by autocast.
         compiled: Whether `torch.compile` compiles network and loss.
     """
-    torch.manual_seed(0)
-    network = NETWORKS[name]()
-    inputs, targets = [torch.as_tensor(array) for array in inputs], torch.as_tensor(targets).long()
-    inputs = [array.long() if array.dtype == torch.int32 else array for array in inputs]
     optimizer = torch.optim.Adam(network.parameters(), 1e-3, fused=True)
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10_000)
     update = torch.optim.swa_utils.get_ema_multi_avg_fn(0.99)
     averaged = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=update)
-
-    def autocast():
-        return torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+    autocast = autocast_to(precision, network)
 
     def loss_of(batch, target):
         with autocast():
             logits = network(*batch)
+        # 0 is padding where there are several of an example.
         ignored = {"ignore_index": 0} if target.ndim > 1 else {}
         return functional.cross_entropy(logits.flatten(0, -2).float(), target.flatten(), **ignored)
 
     if compiled:
         loss_of = torch.compile(loss_of)
+
+    def step(batch, target):
+        network.train()
+        optimizer.zero_grad(set_to_none=True)
+        loss_of(batch, target).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        decay.step()
+        averaged.update_parameters(network)
+
+    return step
+
+
+def autocast_to(precision, network):
+    """Return a function that makes a context in which a network computes in a precision, where it lies."""
+    device = next(network.parameters()).device.type
+    return functools.partial(torch.autocast, device, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def tensors(*arrays):
+    """Return NumPy arrays as tensors, whole numbers as int64."""
+    return [torch.as_tensor(array.astype(np.int64) if array.dtype == np.int32 else array) for array in arrays]
+
+
+def trainer(name, inputs, targets, batch_size, *, precision, compiled):
+    """Return a function that trains on all examples once, shuffled, and one that predicts them, in full batches.
+
+    Args:
+        name: One of `NETWORKS`.
+        inputs: NumPy arrays, in the order of the arguments of `forward`.
+        targets: Class indices.
+        batch_size: Examples a step.
+        precision: As for `stepper`.
+        compiled: As for `stepper`.
+    """
+    torch.manual_seed(0)
+    network = NETWORKS[name]()
+    inputs, targets = tensors(*inputs), torch.as_tensor(targets).long()
+    step, autocast = stepper(network, precision, compiled), autocast_to(precision, network)
     predict_batch = torch.compile(network) if compiled else network
 
     def train():
-        network.train()
         for order in torch.randperm(len(targets)).split(batch_size):
             if len(order) < batch_size:
                 break
-            optimizer.zero_grad(set_to_none=True)
-            loss_of([array[order] for array in inputs], targets[order]).backward()
-            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimizer.step()
-            decay.step()
-            averaged.update_parameters(network)
+            step([array[order] for array in inputs], targets[order])
 
     def predict():
         network.eval()

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import compressed_files
+import gpu
 import learning_curve
 import peers
 import serving_tables
@@ -26,7 +27,7 @@ PAGES = {
     REPOSITORY / "README.zh-CN.md": ("models", "chaos"),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
         *("commands", "lengths", "learning_curve", "forecasts", "little_data"),
-        *("streaming", "workers", "throughput", "peers", "decoding", "compress", "serving"),
+        *("streaming", "workers", "throughput", "peers", "gpu", "decoding", "compress", "serving"),
     ),
 }
 """The marked parts of each page."""
@@ -245,6 +246,7 @@ TABLES = {
     "workers": lambda: workers.tables(_measured("workers")),
     "throughput": throughput_table,
     "peers": lambda: peers.tables(_measured("peers")),
+    "gpu": lambda: gpu.table(_measured("gpu")),
     "decoding": decoding_table,
     "compress": lambda: compressed_files.table(_measured("compress")["models"]),
     "serving": lambda: serving_tables.load(_measured("serving"), _measured("endurance")),

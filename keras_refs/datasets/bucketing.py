@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def teacher_forcing(
-    sources: tf.Tensor, targets: tf.Tensor, num_target_symbols: int
+    sources: tf.Tensor, targets: tf.Tensor, probabilities: tf.Tensor | None = None, *, num_target_symbols: int
 ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """Return what `models.attention_seq2seq` is trained on; runs in a graph.
 
@@ -25,16 +25,19 @@ def teacher_forcing(
     Args:
         sources: int32 tokens `(batch, source steps)`, padded at the end.
         targets: int32 tokens `(batch, target steps)`, each ending with the boundary, padded at the end.
+        probabilities: Those of each symbol at each step, `(batch, target steps, num_target_symbols)`, to learn in place
+            of the symbols; `None` for the symbols.
         num_target_symbols: Number of different target tokens.
 
     Returns:
-        The inputs, a dictionary of int32 `source` and `target`, and the one-hot targets, float32
+        The inputs, a dictionary of int32 `source` and `target`, and the probabilities or one-hot targets, float32
         `(batch, target steps, num_target_symbols)`, all 0 where there is padding.
     """
     previous = tf.pad(targets[:, :-1], [[0, 0], [1, 0]], constant_values=BOUNDARY)
     is_token = targets != PADDING
-    one_hot = tf.one_hot(targets, num_target_symbols) * tf.cast(is_token[:, :, tf.newaxis], tf.float32)
-    return {"source": sources, "target": tf.where(is_token, previous, PADDING)}, one_hot
+    learned = tf.one_hot(targets, num_target_symbols) if probabilities is None else tf.cast(probabilities, tf.float32)
+    learned *= tf.cast(is_token[:, :, tf.newaxis], tf.float32)
+    return {"source": sources, "target": tf.where(is_token, previous, PADDING)}, learned
 
 
 def bucketed_batches(
@@ -50,14 +53,15 @@ def bucketed_batches(
 
     As with `shuffled_batches`, whose arguments these are, an epoch leaves out what does not fill a batch. Examples are
     sorted by length, those of equal length in random order, and the batches shuffled. The arrays are tokens `(examples,
-    steps)`, padded at the end, of which the length in the last one counts first; or they have one axis, as labels do.
+    steps)`, padded at the end, of which the length in the last one counts first; or they have one axis, as labels do;
+    or three, `(examples, steps, ...)`, and the lengths of the tokens before them.
     `prepare` is a function of the batches alone. A shard has as many steps as the whole batch. If its targets are
     sequences, weights come with what `prepare` returns, float32 `(examples, steps)`: a loss is the mean over the tokens
     of a shard, and shards have different numbers of them. With the weights, the mean of their losses is the whole's.
     """
     tensors = tuple(map(tf.constant, arrays))
-    sequences = [tensor for tensor in tensors if tensor.shape.rank > 1]
-    lengths = [tf.math.count_nonzero(tokens, axis=1, dtype=tf.int32) for tokens in sequences]
+    tokens = [tensor for tensor in tensors if tensor.shape.rank == 2]
+    lengths = [tf.math.count_nonzero(each, axis=1, dtype=tf.int32) for each in tokens]
     examples = len(arrays[0])
     steps_per_epoch = examples // batch_size
 
@@ -71,14 +75,16 @@ def bucketed_batches(
 
     def batch(order):
         longest = iter([tf.reduce_max(tf.gather(length, order)) for length in lengths])
-        batches = [tf.gather(tensor, shard.of(order)) for tensor in tensors]
-        batches = [batch[:, : next(longest)] if batch.shape.rank > 1 else batch for batch in batches]
+        batches, steps = [tf.gather(tensor, shard.of(order)) for tensor in tensors], None
+        for number, batch in enumerate(batches):
+            steps = next(longest) if batch.shape.rank == 2 else steps
+            batches[number] = batch[:, :steps] if batch.shape.rank > 1 else batch
         prepared = prepare(*batches) if prepare else batches
         if shard.count == 1 or batches[-1].shape.rank == 1:
             return prepared
-        tokens = tf.cast(tf.gather(lengths[-1], order), tf.float32)
-        weight = shard.count * tf.reduce_sum(shard.of(tokens)) / tf.reduce_sum(tokens)
-        return *prepared, tf.fill(tf.shape(batches[-1]), weight)
+        counts = tf.cast(tf.gather(lengths[-1], order), tf.float32)
+        weight = shard.count * tf.reduce_sum(shard.of(counts)) / tf.reduce_sum(counts)
+        return *prepared, tf.fill(tf.shape(batches[-1])[:2], weight)
 
     epochs = tf.data.Dataset.range(first_step // steps_per_epoch, -(-last_step // steps_per_epoch))
     batches = epochs.flat_map(batches_of).skip(first_step % steps_per_epoch).take(last_step - first_step)

@@ -20,7 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "specifications",
             "write_saved_model",
         ],
-        "transcriber": ["CompressedTranscriber", "SavedTranscriber", "write_transcriber"],
+        "transcriber": ["CompressedTranscriber", "SavedTranscriber", "read_symbols", "write_transcriber"],
         "version": [
             "newest_version",
             "publish",

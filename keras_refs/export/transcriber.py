@@ -131,7 +131,7 @@ class SavedTranscriber(SavedFunction):
 
     def __init__(self, folder: str | os.PathLike, signature: str = "serving_default") -> None:
         super().__init__(folder, signature)
-        self.source_symbols, self.target_symbols = _read_symbols(Path(folder))
+        self.source_symbols, self.target_symbols = read_symbols(folder)
 
     def transcribe(self, sources: Sequence[str], batch_size: int = 1000) -> list[tuple[str, ...]]:
         """Return for each string the symbols of its best output, a tuple, by a signature that takes strings."""
@@ -158,7 +158,7 @@ class CompressedTranscriber(CompressedFunction):
 
     def __init__(self, path: str | os.PathLike) -> None:
         super().__init__(path)
-        self.source_symbols, self.target_symbols = _read_symbols(version_folder(path))
+        self.source_symbols, self.target_symbols = read_symbols(version_folder(path))
 
     def transcribe(self, sources: Sequence[str], batch_size: int = 1000) -> list[tuple[str, ...]]:
         """Return for each string the symbols of its output by greedy search, a tuple."""
@@ -168,9 +168,16 @@ class CompressedTranscriber(CompressedFunction):
         return [self.target_symbols.lookup(row) for row in rows]
 
 
-def _read_symbols(folder):
-    """Return the `datasets.Symbols` that an export reads and those that it outputs."""
-    path = folder / SYMBOLS
+def read_symbols(folder: str | os.PathLike) -> list[datasets.Symbols]:
+    """Return the `datasets.Symbols` that an export reads and those that it outputs.
+
+    Args:
+        folder: A version folder.
+
+    Raises:
+        UserError: If it is no export of a transcriber.
+    """
+    path = Path(folder) / SYMBOLS
     if not path.exists():
         raise UserError(f"{folder} does not hold an exported transcriber: it has no {SYMBOLS}.")
     content = json.loads(path.read_text(encoding="utf-8"))

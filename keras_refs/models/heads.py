@@ -41,6 +41,12 @@ def full_precision() -> str:
     return keras.config.dtype_policy().variable_dtype
 
 
+def cudnn(use_cudnn: bool | str) -> bool | str:
+    """Return the argument `use_cudnn` for LSTM layers: JAX has cuDNN's in float32 alone, and fails in other dtypes."""
+    fails = keras.backend.backend() == "jax" and keras.config.dtype_policy().compute_dtype != "float32"
+    return False if use_cudnn == "auto" and fails else use_cudnn
+
+
 def classify(
     x: Any, num_classes: int, activation: str | None, include_top: bool, dropout: float = 0.0, **options: Any
 ) -> Any:

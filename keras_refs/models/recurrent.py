@@ -113,7 +113,7 @@ def lstm_regressor(
     units = _check(num_series=num_series, num_outputs=num_outputs, units=units, steps=steps, dropout=dropout)
     with heads.precision(dtype):
         series, x = _series_input(steps, num_series, mask_value, "series")
-        x = _recurrent(layers.LSTM, x, units, dropout, use_cudnn=use_cudnn)
+        x = _recurrent(layers.LSTM, x, units, dropout, use_cudnn=heads.cudnn(use_cudnn))
         model = keras.Model(series, _forecast(x, num_outputs), name=name)
     return trained_weights.load(model, weights, "lstm_regressor")
 
@@ -173,7 +173,7 @@ def lstm_classifier(
     units = _check(num_features=num_features, units=units, steps=steps, dropout=dropout)
     with heads.precision(dtype):
         sequence, x = _series_input(steps, num_features, mask_value, "sequence")
-        x = _recurrent(layers.LSTM, x, units, dropout, use_cudnn=use_cudnn)
+        x = _recurrent(layers.LSTM, x, units, dropout, use_cudnn=heads.cudnn(use_cudnn))
         outputs = heads.classify(x, num_classes, classifier_activation, include_top, dropout)
         model = keras.Model(sequence, outputs, name=name)
     return trained_weights.load(model, weights, "lstm_classifier")

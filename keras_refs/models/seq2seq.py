@@ -93,6 +93,7 @@ def attention_seq2seq(
     arguments.check_choice("attention", attention, ("dot", "additive", "hard"))
     arguments.check_real("dropout", dropout, minimum=0, below=1)
     with heads.precision(dtype):
+        use_cudnn = heads.cudnn(use_cudnn)
         source, x = _read("source", num_source_symbols, embedding_dim)
         source_mask = _is_token(source)
         for number, width in enumerate(units, start=1):

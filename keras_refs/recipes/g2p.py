@@ -91,25 +91,23 @@ def train_and_evaluate(
 
     Arguments and result are those of every recipe, see `keras_refs.recipes`.
     """
-    import keras
-
     run = training.Run("g2p", config, workdir, export_dir, resume, family="wide_recurrent")
     data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=_simplify(config))
     # For hard attention targets say where to read on.
     data = dataclasses.replace(data, aligned=config.network.attention == "hard")
-    pairs, batch_size = sequences.training_pairs(config, data), config.training.batch_size
-    steps = run.steps_per_epoch(len(pairs[0]))
+    examples, batch_size = sequences.training_examples(config, data), config.training.batch_size
+    steps = run.steps_per_epoch(len(examples[0]))
     prepare = functools.partial(datasets.teacher_forcing, num_target_symbols=data.target_symbols.size)
     # Pairs of about the same length, in a new order in every epoch, which follows from the seed and the step.
     batches = functools.partial(
-        datasets.bucketed_batches, pairs, batch_size, config.compute.seed, prepare=prepare, shard=run.shard
+        datasets.bucketed_batches, examples, batch_size, config.compute.seed, prepare=prepare, shard=run.shard
     )
 
     with run.scope():
         model = build(config, data)
         # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
         optimizer = optimizer or training.adam(config.training, steps)
-        loss = loss or keras.losses.CategoricalCrossentropy(label_smoothing=config.training.label_smoothing)
+        loss = loss or sequences.cross_entropy(config)
         accuracy = evaluation.SequenceAccuracy(name="sequence_accuracy")
         # A step takes about a fifth of a second: several per execution would save nothing.
         options = run.compile_options(steps, most_steps_per_execution=1)

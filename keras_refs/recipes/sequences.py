@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from keras_refs import datasets, evaluation, export, models, settings
 from keras_refs.errors import UserError
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
     from keras_refs import training
 
@@ -43,6 +45,8 @@ class Training(settings.Training):
     """Label smoothing factor."""
     spliced: settings.CountOrZero = 0
     """Pairs to try to splice from others for each training pair; needs hard attention."""
+    teachers: tuple[str, ...] = ()
+    """Exports of this recipe, whose mean probabilities are learned in place of the targets, without label smoothing."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,12 +80,56 @@ def load_test(data: settings.TranscriptionData, **options: Any) -> datasets.Tran
     return datasets.load_transcription_split(data.dataset, data.data_dir, data.test_split, **columns, **options)
 
 
-def training_pairs(config: Any, data: datasets.TranscriptionDataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return the tokens of all training pairs, and of those that are spliced from them.
+def cross_entropy(config: Any) -> keras.losses.Loss:
+    """Return the loss: cross-entropy, with label smoothing unless teachers have smoothed their probabilities."""
+    import keras
+
+    smoothing = 0.0 if config.training.teachers else config.training.label_smoothing
+    return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
+
+
+def training_examples(config: Any, data: datasets.TranscriptionDataset) -> tuple[np.ndarray, ...]:
+    """Return the tokens of all training pairs, and of those that are spliced from them; and what teachers make of them.
+
+    Knowledge distillation: Hinton, Vinyals & Dean 2015, "Distilling the knowledge in a neural network".
+
+    Returns:
+        Sources and targets, two int32 `(pairs, steps)`; with teachers also the mean of their probabilities for the next
+        symbol at each step of the targets, float16 `(pairs, steps, symbols)`.
 
     Raises:
-        UserError: If there are to be some without hard attention.
+        UserError: If pairs are to be spliced without hard attention, or a teacher cannot be read or has other symbols.
     """
+    pairs, teachers = _training_pairs(config, data), config.training.teachers
+    return (*pairs, _teach([_read_teacher(folder, data) for folder in teachers], *pairs, data)) if teachers else pairs
+
+
+def _read_teacher(folder, data):
+    """Return the network of an export, which must have the symbols of the data."""
+    folder = export.newest_version(folder)
+    if export.read_symbols(folder) != [data.source_symbols, data.target_symbols]:
+        raise UserError(
+            "A teacher must read and write the symbols of these data, with hard attention where it is asked for. "
+            f"Received: --teachers {folder}"
+        )
+    return export.load_model(folder)
+
+
+def _teach(networks, sources, targets, data):
+    """Return the mean probabilities of networks for all targets."""
+    symbols = data.target_symbols.size
+    prepare = functools.partial(datasets.teacher_forcing, num_target_symbols=symbols)
+    learned = np.zeros((*targets.shape, symbols), "float16")
+    # Those of about the same length together, without the padding that none needs.
+    order = np.lexsort([np.count_nonzero(tokens, axis=1) for tokens in (sources, targets)])
+    for rows in np.array_split(order, -(-len(order) // 1000)):
+        inputs, _ = prepare(*(datasets.without_padding(tokens[rows]) for tokens in (sources, targets)))
+        probabilities = np.mean([network(inputs, training=False) for network in networks], axis=0)
+        learned[rows, : probabilities.shape[1]] = probabilities
+    return learned
+
+
+def _training_pairs(config, data):
     pairs, tries = data.token_pairs(data.train), config.training.spliced
     if not tries:
         return pairs

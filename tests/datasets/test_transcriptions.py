@@ -44,10 +44,18 @@ def test_there_is_always_a_step():
 
 
 def test_the_decoder_reads_the_target_one_step_late():
-    inputs, targets = datasets.teacher_forcing(tf.constant([[2, 0]]), tf.constant([[3, 4, 1, 0]]), 5)
+    inputs, targets = datasets.teacher_forcing(tf.constant([[2, 0]]), tf.constant([[3, 4, 1, 0]]), num_target_symbols=5)
     np.testing.assert_array_equal(inputs["source"], [[2, 0]])
     np.testing.assert_array_equal(inputs["target"], [[1, 3, 4, 0]])
     np.testing.assert_array_equal(targets, [[*np.eye(5)[[3, 4, 1]], np.zeros(5)]])
+
+
+def test_probabilities_are_learned_in_place_of_the_target():
+    given = np.full((1, 4, 5), 0.2, "float16")
+    tokens = tf.constant([[2, 0]]), tf.constant([[3, 4, 1, 0]])
+    inputs, targets = datasets.teacher_forcing(*tokens, given, num_target_symbols=5)
+    np.testing.assert_array_equal(inputs["target"], [[1, 3, 4, 0]])
+    np.testing.assert_array_equal(targets, np.float32(given) * [[[1], [1], [1], [0]]])
 
 
 def without_stress(phonemes):
@@ -160,6 +168,14 @@ def test_labels_go_with_their_sequences(arrays):
     for batch, batch_labels in bucketed((tokens, labels), 0, 20):
         np.testing.assert_array_equal(batch[:, 0] // 100, batch_labels)
         assert batch.shape == (16, np.count_nonzero(tokens[batch_labels], axis=1).max())
+
+
+def test_vectors_go_with_the_steps_of_their_sequences(arrays):
+    vectors = np.stack([arrays[1], -arrays[1]], axis=-1)
+    for shard in (datasets.Shard(0, 1), datasets.Shard(1, 4)):
+        for _, tokens, parts, *weights in bucketed((*arrays, vectors), 0, 20, shard=shard):
+            np.testing.assert_array_equal(parts, np.stack([tokens, -tokens], axis=-1))
+            assert all(weight.shape == tokens.shape for weight in weights)
 
 
 def transcriptions(sources, targets, **options):

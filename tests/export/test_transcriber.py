@@ -61,7 +61,7 @@ def test_agrees_with_the_keras_model_symbol_for_symbol(model, predict):
     # A truncated output has no end.
     ended = np.count_nonzero(tokens, axis=1) <= 2 * 5 + 10
     assert ended.sum() > 10
-    inputs, _ = datasets.teacher_forcing(SOURCES.tokens(strings), tokens, TARGETS.size)
+    inputs, _ = datasets.teacher_forcing(SOURCES.tokens(strings), tokens, num_target_symbols=TARGETS.size)
     # Padding is no symbol to predict.
     probabilities = model(inputs).numpy()[:, :, 1:]
     is_token = tokens.numpy() > 0

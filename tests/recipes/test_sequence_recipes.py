@@ -7,7 +7,7 @@ import pytest
 
 from keras_refs import datasets, export, settings
 from keras_refs.errors import UserError
-from keras_refs.recipes import date_normalisation, g2p
+from keras_refs.recipes import date_normalisation, g2p, sequences
 
 PHONEMES = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
 
@@ -97,6 +97,58 @@ def test_g2p_learns_words_with_all_their_pronunciations(tmp_path):
     lines = g2p.format_scores(metrics["test"]).splitlines()
     assert [line.split(":")[0] for line in lines] == ["greedy", "bfloat16", "beam"]
     assert f"phoneme error rate {metrics['test']['symbol_error_rate']:.4f}" in lines[-1]
+
+
+@pytest.fixture(scope="module")
+def few_words():
+    return settings.override(
+        g2p.Config(),
+        train_split="validation[:500]",
+        validation_split="validation[98%:]",
+        test_split="test[:1%]",
+        epochs=1,
+        units=16,
+        embedding_dim=8,
+        batch_size=128,
+        beam_width=1,
+    )
+
+
+@pytest.fixture(scope="module")
+def teachers(few_words, tmp_path_factory):
+    """Folders of two exports, which differ."""
+    folder = tmp_path_factory.mktemp("teachers")
+    for seed in range(2):
+        g2p.train_and_evaluate(settings.override(few_words, seed=seed), folder / f"run{seed}", folder / "models")
+    return tuple(str(folder / "models" / "g2p" / str(version)) for version in (1, 2))
+
+
+def test_students_learn_the_mean_of_their_teachers(few_words, teachers, tmp_path):
+    config = settings.override(few_words, teachers=teachers)
+    data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=g2p.without_stress)
+    sources, targets, learned = sequences.training_examples(config, data)
+    row = 7
+    inputs, _ = datasets.teacher_forcing(
+        sources[row : row + 1], targets[row : row + 1], num_target_symbols=data.target_symbols.size
+    )
+    expected = np.mean([export.load_model(folder)(inputs) for folder in teachers], axis=0)
+    steps = np.count_nonzero(targets[row])
+    np.testing.assert_allclose(learned[row, :steps], expected[0, :steps], atol=1e-3)
+    assert sequences.cross_entropy(config)(learned[:1, :1], learned[:1, :1]) == pytest.approx(
+        -np.sum(learned[0, 0] * np.log(learned[0, 0].astype("float32"))), rel=0.01
+    )
+    metrics = g2p.train_and_evaluate(config, tmp_path / "run", tmp_path / "models")
+    assert metrics["history"][0]["loss"] > 1
+
+
+def test_a_teacher_must_have_the_symbols_of_the_data(few_words, teachers, dates, tmp_path):
+    for folder in (dates[0]["export"], "saved_models/mlp/1"):
+        config = settings.override(few_words, teachers=(*teachers, folder))
+        with pytest.raises(UserError, match="symbols of these data.*Received: --teachers|is no export|does not hold"):
+            g2p.train_and_evaluate(config, tmp_path / "run", tmp_path / "models")
+    config = settings.override(few_words, teachers=teachers, attention="hard")
+    with pytest.raises(UserError, match="with hard attention where it is asked for"):
+        g2p.train_and_evaluate(config, tmp_path / "run2", tmp_path / "models")
 
 
 def test_hard_attention_learns_from_few_words_and_pairs_spliced_from_them(tmp_path):
