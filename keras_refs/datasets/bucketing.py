@@ -37,7 +37,7 @@ def teacher_forcing(
     is_token = targets != PADDING
     learned = tf.one_hot(targets, num_target_symbols) if probabilities is None else tf.cast(probabilities, tf.float32)
     learned *= tf.cast(is_token[:, :, tf.newaxis], tf.float32)
-    return {"source": sources, "target": tf.where(is_token, previous, PADDING)}, learned
+    return {"source": tf.convert_to_tensor(sources), "target": tf.where(is_token, previous, PADDING)}, learned
 
 
 def bucketed_batches(

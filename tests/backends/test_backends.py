@@ -59,6 +59,15 @@ def test_builder_has_the_outputs_of_tensorflow_and_trains_and_saves(case, refere
         np.testing.assert_allclose(output, trained[name], atol=1e-6)
 
 
+@pytest.mark.parametrize("builder", ["lstm_regressor", "lstm_classifier", "attention_seq2seq"])
+def test_lstm_layers_leave_what_jax_has_in_float32_alone(builder):
+    """cuDNN's kernel, with which JAX fails in bfloat16, though not before a GPU compiles it."""
+    for dtype, expected in (("float32", "auto"), ("mixed_bfloat16", False)):
+        layers = keras_refs.build(builder, dtype=dtype)._flatten_layers()
+        found = {layer.use_cudnn for layer in layers if isinstance(layer, keras.layers.LSTM)}
+        assert found == {expected if keras.backend.backend() == "jax" else "auto"}
+
+
 KERAS_ALONE = """
 import sys
 sys.modules["keras_refs"] = None
