@@ -31,8 +31,10 @@ def classification_metrics(labels: ArrayLike, probabilities: ArrayLike, class_na
     predicted, classes = probabilities.argmax(axis=1), np.arange(len(class_names))
     # Of the true class alone: rows of float32 sum to 1 only roughly, which `log_loss` warns of or refuses.
     of_true_class = np.take_along_axis(probabilities, labels[:, np.newaxis], axis=1).clip(max=1)
-    scores = metrics.precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
-    rows = zip(*(score.tolist() for score in scores), strict=True)
+    *scores, _ = metrics.precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
+    # Where no prediction is right, scikit-learn counts no examples of any class.
+    examples = np.bincount(labels, minlength=len(class_names))
+    rows = zip(*(score.tolist() for score in (*scores, examples)), strict=True)
     return {
         "accuracy": float(metrics.accuracy_score(labels, predicted)),
         "loss": float(metrics.log_loss(np.ones(len(labels)), of_true_class, labels=[0, 1])),

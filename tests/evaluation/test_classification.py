@@ -80,3 +80,9 @@ def test_no_mistakes_at_all(figures, tmp_path):
     images, path = np.zeros((1, 5, 5, 3), np.uint8), tmp_path / "mistakes.png"
     evaluation.save_confident_mistakes(images, np.array([0]), np.eye(2)[:1], ("cat", "dog"), path)
     assert figures[0].get_suptitle().startswith("0 of 1 test images")
+
+
+def test_a_model_that_is_never_right_is_scored():
+    scores = evaluation.classification_metrics([0, 0, 1], [[0, 0, 1]] * 3, ["a", "b", "c"])
+    assert [row["examples"] for row in scores["per_class"].values()] == [2, 1, 0]
+    assert "accuracy 0.0000" in evaluation.format_classification_metrics(scores)
