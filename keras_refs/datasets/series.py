@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from keras_refs.datasets import files
 from keras_refs.datasets.calendars import Calendar, load_calendar
-from keras_refs.datasets.catalogue import open_builder, read_all, wrong_kind
 from keras_refs.datasets.iso8601 import iso_times
+from keras_refs.datasets.linear_forecasts import one_in
 from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, ordered_batches, shuffled_batches
-from keras_refs.datasets.regular import Rows, regular_series
+from keras_refs.datasets.regular import regular_series
+from keras_refs.datasets.series_sets import read_splits
 from keras_refs.datasets.steps import Step
 from keras_refs.errors import UserError
 
@@ -49,6 +48,15 @@ class Windows(Examples):
     def iso_times(self) -> np.ndarray:
         """The times as ISO 8601 strings without seconds, `(examples,)`."""
         return iso_times(self.times)
+
+    def parts(self, step: int = 1) -> Iterator[Self]:
+        """Yield one in `step` of the windows, as `one_in` chooses them, a thousand at a time, in order.
+
+        Windows of a series are views of it, which together may take thousands of times its memory.
+        """
+        chosen = one_in(step, len(self))
+        for first in range(0, len(chosen), 1000):
+            yield self.take(chosen[first : first + 1000])
 
     def gather(self, indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Return tensors of the values, times and targets at indices, int64 `(batch,)`; runs in a graph.
@@ -122,7 +130,7 @@ def read_series(
     if data is not None:
         rows, notes = files.read_series(data, target, time, inputs)
     else:
-        rows, notes = _read_splits(dataset, data_dir, (train_split, test_split), target, inputs), []
+        rows, notes = read_splits(dataset, data_dir, (train_split, test_split), target, inputs), []
     series = regular_series(rows, fill_gaps)
     return dataclasses.replace(series, notes=(*notes, *series.notes))
 
@@ -136,6 +144,7 @@ def cut_windows(
     validation_fraction: float,
     test_fraction: float,
     holidays: str = "",
+    needed: Sequence[str] = files.SPLITS,
 ) -> SeriesDataset:
     """Return the `SeriesDataset` of a `RegularSeries`.
 
@@ -147,6 +156,7 @@ def cut_windows(
         validation_fraction: Fraction of the training split, its end, that is held out, if there is no validation split.
         test_fraction: Fraction of the series, its end, to score on, if there are no splits.
         holidays: Whose holidays the calendar has, see `load_calendar`.
+        needed: Names of the splits that must not be empty.
 
     Raises:
         UserError: If the calendar does not exist, the series is too short, or the target never changes.
@@ -154,15 +164,18 @@ def cut_windows(
     calendar = load_calendar(holidays, series.step.calendar_unit)
     first_of_validation, first_of_test = _starts(series, validation_fraction, test_fraction)
     lengths = first_of_validation, first_of_test - first_of_validation, len(series.times) - first_of_test
-    _require_long_enough(series.name, lengths, window, horizon)
+    _require_long_enough(series.name, lengths, window, horizon, needed)
     column = series.names.index(target)
-    _require_change(series, column, first_of_validation)
+    if "train" in needed:
+        _require_change(series, column, first_of_validation)
     windows = _cut(series.times, series.values, column, window, horizon)
     # The first step that window number i forecasts is step i + window of the series.
     validation, test = (max(0, step - window) for step in (first_of_validation, first_of_test))
     every = _distance(len(windows))
-    limits = (0, validation - horizon + 1), (validation, test - horizon + 1), (test, None)
-    splits = {name: windows.take(slice(*ends, every)) for name, ends in zip(files.SPLITS, limits, strict=True)}
+    # A part that nothing is needed of may be shorter than the horizon.
+    ends = (max(0, end - horizon + 1) for end in (validation, test, len(windows) + horizon - 1))
+    limits = zip(files.SPLITS, (0, validation, test), ends, strict=True)
+    splits = {name: windows.take(slice(first, end, every)) for name, first, end in limits}
     fields: dict[str, Any] = {"target": target, "calendar": calendar, "step": series.step, "every": every}
     return SeriesDataset(value_names=series.names, **series.about, **splits, **fields)
 
@@ -213,10 +226,12 @@ def _distance(windows):
     return distance
 
 
-def _require_long_enough(name, lengths, window, horizon):
-    needed = {"training": window + horizon, "validation": horizon, "test": horizon}
-    for (part, steps), length in zip(needed.items(), lengths, strict=True):
-        if length < steps:
+def _require_long_enough(name, lengths, window, horizon, needed):
+    # A window may begin in the part before, if there is one.
+    of_test = horizon + max(0, window - sum(lengths[:2]))
+    least = {"training": window + horizon, "validation": horizon, "test": of_test}
+    for split, (part, steps), length in zip(files.SPLITS, least.items(), lengths, strict=True):
+        if length < steps and split in needed:
             raise UserError(
                 f"The {part} part of {name} has {length} steps; --window {window} and --horizon {horizon} need {steps} "
                 "there."
@@ -240,65 +255,3 @@ def _cut(times, values, target, window, horizon):
         times=times[window : window + count],
         targets=view(values[window:, target], horizon),
     )
-
-
-def _read_splits(dataset, data_dir, splits, target, inputs):
-    """Return the `Rows` of the training and the test split of a TFDS data set."""
-    builder, (time, *keys) = open_builder(dataset, data_dir, _keys)
-    all_names = _value_names(builder, keys)
-    names = tuple(dict.fromkeys((*inputs, target))) if inputs else all_names
-    for option, name in (("--target", target), *(("--inputs", name) for name in inputs)):
-        if name not in all_names:
-            received = f" Received: {name}" if name else ""
-            raise UserError(f"{option} must be one of {', '.join(all_names)}.{received}")
-    parts = [read_all(builder, split) for split in splits]
-    lengths = [len(part[time]) for part in parts]
-
-    def place(row, name=None):
-        number = int(row >= lengths[0])
-        column = f", {name!r}" if name is not None else ""
-        return f"the data set {dataset!r}, example {row - number * lengths[0]:,} of {splits[number]!r}{column}"
-
-    strings = [string.decode(errors="replace") for part in parts for string in part[time].numpy()]
-    values = np.concatenate([_values(part, keys) for part in parts])[:, [all_names.index(name) for name in names]]
-    about = {"name": dataset, "citation": builder.info.citation, "homepage": builder.info.homepage}
-    return Rows(
-        name=f"the data set {dataset!r}",
-        about=about,
-        times=files.read_times(pa.chunked_array([strings], pa.string()), place),
-        values=values,
-        names=names,
-        parts=np.repeat(np.array([files.SPLITS.index("train"), files.SPLITS.index("test")], "int8"), lengths),
-        place=place,
-    )
-
-
-def _keys(builder):
-    """Return the names of the time and of the numbers: a vector, or single ones."""
-    # In the order of their names: that of the builder differs from process to process.
-    features = sorted(builder.info.features.items())
-    texts = [name for name, feature in features if isinstance(feature, tfds.features.Text)]
-    numbers = [name for name, feature in features if _is_numeric(feature)]
-    vectors = [name for name in numbers if builder.info.features[name].shape]
-    if len(texts) != 1 or not numbers or (vectors and len(numbers) > 1):
-        raise wrong_kind(builder, "is no series of one text, the time, and a vector of numbers or single numbers")
-    return texts + numbers
-
-
-def _is_numeric(feature):
-    if isinstance(feature, tfds.features.Text | tfds.features.ClassLabel) or feature.shape is None:
-        return False
-    return len(feature.shape) <= 1 and np.issubdtype(feature.np_dtype, np.number)
-
-
-def _value_names(builder, keys):
-    shape = builder.info.features[keys[0]].shape
-    if not shape:
-        return tuple(keys)
-    return tuple((builder.info.metadata or {}).get("value_names") or map(str, range(shape[0])))
-
-
-def _values(examples, keys):
-    """Return the numbers of examples as float32 `(examples, columns)`."""
-    columns = [examples[key].numpy().astype("float32") for key in keys]
-    return np.column_stack(columns)

@@ -55,9 +55,9 @@ class SeriesEncoder:
         """Return the encoder of the training windows of a `SeriesDataset`; see the class for the numbers.
 
         `season` is at most a window, and a window is a multiple of `steps_per_reading`. The simple forecast is the
-        seasonal-naive one.
+        seasonal-naive one. Where there is nothing to train on, the numbers are those of the test windows.
         """
-        train, column = data.train, data.target_column
+        train, column = data.train if len(data.train) else data.test, data.target_column
         window, horizon = train.values.shape[1], train.targets.shape[1]
         encoder = cls(
             calendar=data.calendar,

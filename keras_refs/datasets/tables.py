@@ -53,7 +53,7 @@ def fit_scaler(values: np.ndarray) -> StandardScaler:
     """Return a `sklearn.preprocessing.StandardScaler`, fitted in float64 to the columns of `(..., columns)`."""
     scaler = StandardScaler()
     # All at once, if there are not too many to copy.
-    rows = max(1, 2**25 // max(1, values[:1].size))
+    rows = max(1, 2**22 // max(1, values[:1].size))
     for first in range(0, len(values), rows):
         scaler.partial_fit(np.asarray(values[first : first + rows], "float64").reshape(-1, values.shape[-1]))
     return scaler

@@ -123,10 +123,10 @@ def train_and_evaluate(
 
 
 def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
-    """Return the scores of an export on the test windows; the references are fitted to the training split."""
-    return series.evaluate(folder, *load(config))
+    """Return the scores of an export on the test windows; the references are fitted to the training split, if any."""
+    return series.evaluate(folder, *series.load(config.data, needed=("test",)))
 
 
 def explain(folder: str | Path, config: Config, figures: Path) -> None:
     """Draw how strongly each hour of the forecast depends on each hour of the window."""
-    series.save_influence(folder, *load(config), figures / "influence.png")
+    series.save_influence(folder, *series.load(config.data, needed=("test",)), figures / "influence.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from keras_refs import datasets, evaluation, export
 from keras_refs.errors import UserError
+from keras_refs.recipes.series_references import reference_forecasts
 from keras_refs.settings import Count, CountOrZero, Fraction, Rate, Settings, SplitData, Training, require_file
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ DAY, WEEK, YEAR = 24 * 60, 7 * 24 * 60, 366 * 24 * 60
 READING = ("dataset", "data_dir", "target", "train_split", "test_split", "data", "time", "inputs", "fill_gaps")
 CUTTING = ("target", "window", "horizon", "validation_fraction", "test_fraction", "holidays")
 CHOSEN = ("window", "horizon", "season", "steps_per_reading")
-REFERENCE_WINDOWS = 20_000
 OTHER_DATA = {"target": "", "window": 0, "horizon": 0, "season": 0, "steps_per_reading": 0, "holidays": ""}
 OTHER_DATA |= {"batch_size": 0}
 """Defaults for data that are not a recipe's own: what fits them follows from their step and their number."""
@@ -89,8 +90,13 @@ class SeriesTraining(Training):
     """Examples per training step, over all devices together; 0 chooses by the number of training windows."""
 
 
-def load(settings: SeriesData) -> tuple[datasets.SeriesDataset, datasets.SeriesEncoder]:
-    """Return the `datasets.SeriesDataset` and the `datasets.SeriesEncoder` of its training windows."""
+def load(
+    settings: SeriesData, needed: Sequence[str] = ("train", "validation", "test")
+) -> tuple[datasets.SeriesDataset, datasets.SeriesEncoder]:
+    """Return the `datasets.SeriesDataset` and the `datasets.SeriesEncoder` of its training windows.
+
+    `needed` has the names of the splits that must not be empty: to score an export, test alone.
+    """
     reading = {name: getattr(settings, name) for name in READING}
     series = datasets.read_series(**reading)
     chosen = by_step(settings, series.step)
@@ -99,7 +105,7 @@ def load(settings: SeriesData) -> tuple[datasets.SeriesDataset, datasets.SeriesE
     if chosen != settings:
         print(f"By the step of {series.step}: {_described(settings, chosen)}.")
     cutting = {name: getattr(chosen, name) for name in CUTTING}
-    data = datasets.cut_windows(series, **cutting)
+    data = datasets.cut_windows(series, **cutting, needed=needed)
     if settings.data is not None:
         uses = {"examples to train on": data.train, "to validate on": data.validation, "to score on": data.test}
         print(f"{data.name}: {', '.join(f'{len(part):,} {use}' for use, part in uses.items())}, by time.")
@@ -202,9 +208,8 @@ def calibrate(
 
 def _outputs(network, encoder, windows):
     """Return what a network outputs and what it should, both `(examples, horizon)`."""
-    parts = [windows.take(slice(first, first + 1000)) for first in range(0, len(windows), 1000)]
-    outputs = [network(encoder.inputs(part.values, part.times), training=False).numpy() for part in parts]
-    wanted = [encoder.targets(*part.arrays).numpy() for part in parts]
+    outputs = [network(encoder.inputs(part.values, part.times), training=False).numpy() for part in windows.parts()]
+    wanted = [encoder.targets(*part.arrays).numpy() for part in windows.parts()]
     return np.concatenate(outputs), np.concatenate(wanted)
 
 
@@ -214,7 +219,9 @@ def _rms(values):
 
 def predict(folder: str | Path, windows: datasets.Windows) -> tuple[np.ndarray, Any]:
     """Return the forecasts of an export, and the bounds of its intervals; `None` for an export without them."""
-    outputs = export.load_function(folder, _encode).predict(series=windows.values, time=windows.iso_times)
+    function = export.load_function(folder, _encode)
+    parts = [function.predict(series=part.values, time=part.iso_times) for part in windows.parts()]
+    outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return outputs["forecast"], (outputs["lower"], outputs["upper"]) if "lower" in outputs else None
 
 
@@ -239,34 +246,6 @@ def evaluate(folder: str | Path, data: datasets.SeriesDataset, encoder: datasets
 def format_scores(scores: dict[str, Any]) -> str:
     """Return the scores of the references, then the model's."""
     return evaluation.format_regression_metrics(scores)
-
-
-def reference_forecasts(data: datasets.SeriesDataset, encoder: datasets.SeriesEncoder) -> dict[str, np.ndarray]:
-    """Return the forecasts of the test windows that a model must beat, by name.
-
-    Beside the naive ones these are ridge regressions of the same windows, alone, with the clock, and with the holidays.
-    Of long windows of many columns they read what `datasets.WindowInputs` has, and of very many windows, which overlap,
-    they are fitted to a part.
-    """
-    test, column = data.test, data.target_column
-    seasonal = encoder.naive(test.values).numpy()
-    references = {"persistence": np.repeat(test.values[:, -1:, column], seasonal.shape[1], axis=1)}
-    if encoder.season > 1:
-        references[f"{encoder.season} steps before"] = seasonal
-    inputs = datasets.WindowInputs.of_windows(*test.values.shape[1:], column)
-    step = -(-(len(data.train) + len(data.validation)) // REFERENCE_WINDOWS)
-    train, validation = (part.take(datasets.one_in(step, len(part))) for part in (data.train, data.validation))
-
-    def read(part, features):
-        return inputs.read(datasets.standardize(part.values, encoder.scaler), features(part.times))
-
-    calendars = {"ridge": lambda times: np.zeros((len(times), 0)), "ridge, clock": data.calendar.clock}
-    if data.calendar.holidays:
-        calendars["ridge, calendar"] = data.calendar.features
-    for name, features in calendars.items():
-        fitted, validated = ((read(part, features), part.targets) for part in (train, validation))
-        references[name] = evaluation.ridge_predictions(fitted, validated, read(test, features))
-    return references
 
 
 def save_influence(
