@@ -110,7 +110,8 @@ def load_transcriptions(
     `data` is a table that `files.read_pairs` reads, with the columns `source` and `target`, in place of the TFDS set.
     """
     if data is not None:
-        splits = _of_pairs(files.read_pairs(data, source, target, separator), simplify)
+        splits = _of_pairs(_pairs(files.checksum(data), data, source, target, separator), simplify)
+        _pairs.cache_clear()
         return TranscriptionDataset.from_file(data, splits, separator=separator)
     builder, keys = open_builder(dataset, data_dir, _keys)
     splits = [_read(builder, keys, split, simplify) for split in (train_split, validation_split, test_split)]
@@ -126,12 +127,21 @@ def count_sources(
     target: str | None = None,
     separator: str = "",
 ) -> int:
-    """Return the number of training sources of what `load_transcriptions` takes; a TFDS set is not read for it."""
+    """Return the number of training sources of what `load_transcriptions` takes.
+
+    A TFDS set is not read for it, and a table is not read again when it is loaded.
+    """
     if data is not None:
-        return len(files.read_pairs(data, source, target, separator)[0])
+        return len(_pairs(files.checksum(data), data, source, target, separator)[0])
     builder, _ = open_builder(dataset, data_dir, _keys)
     split_files(builder, train_split)
     return builder.info.splits[train_split].num_examples
+
+
+@functools.lru_cache(maxsize=1)
+def _pairs(checksum, data, source, target, separator):  # noqa: ARG001
+    """Return what `files.read_pairs` does; once for each content, which the checksum is of."""
+    return files.read_pairs(data, source, target, separator)
 
 
 def load_transcription_split(
