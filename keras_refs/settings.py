@@ -164,6 +164,8 @@ class TextData(SequenceData):
     """Column of the texts in a table given by --data; by default found."""
     label: str | None = None
     """Column of their classes in it; by default found."""
+    stream: Literal["auto", "on", "off"] = "auto"
+    """Hold texts in temporary files; auto does so where they would take an eighth of the memory."""
 
     def __post_init__(self):
         super().__post_init__()

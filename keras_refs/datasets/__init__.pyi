@@ -21,9 +21,12 @@ from .image_classification import training_batches as training_batches
 from .iso8601 import iso_times as iso_times
 from .linear_forecasts import WindowInputs as WindowInputs
 from .linear_forecasts import one_in as one_in
+from .ngrams import NgramChannels as NgramChannels
+from .ngrams import NgramTokens as NgramTokens
+from .packed_texts import PackedTexts as PackedTexts
 from .pipelines import Dataset as Dataset
 from .pipelines import Shard as Shard
-from .pipelines import is_on_disk as is_on_disk
+from .pipelines import gathers as gathers
 from .pipelines import ordered_batches as ordered_batches
 from .pipelines import shuffled_batches as shuffled_batches
 from .series import SeriesDataset as SeriesDataset
@@ -42,8 +45,6 @@ from .tables import fit_scaler as fit_scaler
 from .tables import load_table as load_table
 from .tables import standardize as standardize
 from .tables import unstandardize as unstandardize
-from .texts import NgramChannels as NgramChannels
-from .texts import NgramTokens as NgramTokens
 from .texts import TextDataset as TextDataset
 from .texts import Texts as Texts
 from .texts import load_texts as load_texts

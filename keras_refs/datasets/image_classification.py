@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,7 +191,7 @@ def _read_files(paths, labels, shape, stream):
 
 def _split(images, labels, stream):
     """Return the `Split` of `StreamedImages`, which are read into memory unless they are to stay on disk."""
-    return Split(images if is_streamed(stream, images.shape) else images[:], labels)
+    return Split(images if is_streamed(stream, math.prod(images.shape)) else images[:], labels)
 
 
 def _image_and_label(builder):

@@ -30,7 +30,7 @@ class Examples:
 
     def take(self, indices: slice | np.ndarray) -> Self:
         """Return the examples at a slice or, of arrays, at an array of indices; what is on disk stays there."""
-        arrays = (array.take(indices) if is_on_disk(array) else array[indices] for array in self.arrays)
+        arrays = (array.take(indices) if gathers(array) else array[indices] for array in self.arrays)
         return type(self)(*arrays)
 
 
@@ -58,6 +58,22 @@ class Dataset:
         train, validation, test = splits
         about = {"name": Path(path).resolve().name, "citation": "", "homepage": ""}
         return cls(train=train, validation=validation, test=test, **about, **fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class Computed:
+    """An array whose rows are computed when they are needed.
+
+    Attributes:
+        gather: Function from positions, an int64 tensor `(batch,)`, to the rows there, in a graph.
+        shape: `(examples, ...)`.
+    """
+
+    gather: Callable[[tf.Tensor], tf.Tensor]
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return self.shape[0]
 
 
 class Shard(NamedTuple):
@@ -139,22 +155,21 @@ def ordered_batches(
 
 
 def _gather(arrays):
-    """Return a function from int64 positions to the examples of all arrays there; arrays on disk gather themselves."""
+    """Return a function from int64 positions to the examples of all arrays there."""
     functions = [
-        array.gather if is_on_disk(array) else functools.partial(tf.gather, tf.constant(array)) for array in arrays
+        array.gather if gathers(array) else functools.partial(tf.gather, tf.constant(array)) for array in arrays
     ]
     return lambda positions: tuple(function(positions) for function in functions)
 
 
-def is_on_disk(array: Any) -> bool:
-    """Return whether an array's examples stay on disk, as those of `StreamedImages` do, which gathers them itself."""
+def gathers(array: Any) -> bool:
+    """Return whether an array has no examples in memory, as that of `StreamedImages`, and gathers them itself."""
     return hasattr(array, "gather")
 
 
 def _map_in_order(numbers, batch, arrays):
-    on_disk = any(map(is_on_disk, arrays))
     # One thread is enough to index memory, and several take time from the network.
-    batches = numbers.map(batch, num_parallel_calls=os.cpu_count() if on_disk else None)
+    batches = numbers.map(batch, num_parallel_calls=os.cpu_count() if any(map(gathers, arrays)) else None)
     return without_autotune(batches.prefetch(4))
 
 

@@ -2,10 +2,9 @@
 
 import dataclasses
 import functools
-import math
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -21,7 +20,7 @@ from keras_refs.errors import UserError
 _HEADER, _FOOTER = struct.Struct("<QI"), 4
 _BATCH = 500
 MEMORY_FRACTION = 1 / 8
-"""Images that take a greater fraction of the machine's memory stay on disk; in memory they are there twice."""
+"""Data that take a greater fraction of the machine's memory stay on disk; images are in memory twice."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,12 +59,12 @@ class StreamedImages:
         return tf.ensure_shape(images, [None, *self.shape[1:]])
 
 
-def is_streamed(stream: str, shape: Sequence[int]) -> bool:
-    """Return whether images, uint8 of a shape with their number first, stay on disk by the setting `--stream`."""
+def is_streamed(stream: str, size: int) -> bool:
+    """Return whether data that take so many bytes of memory stay on disk by the setting `--stream`."""
     if stream != "auto":
         return stream == "on"
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return math.prod(shape) > memory * MEMORY_FRACTION
+    return size > memory * MEMORY_FRACTION
 
 
 def open_examples(builder: tfds.core.DatasetBuilder, split: str) -> tuple[Callable[[tf.Tensor], tf.Tensor], int]:

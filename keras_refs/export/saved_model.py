@@ -166,7 +166,7 @@ class SavedFunction:
         Args:
             batch_size: Examples a call of the signature.
             outputs: Names of those to return; all by default. Whose length differs between calls cannot be joined.
-            **inputs: An array for each of the signature's inputs, `(examples, ...)`; images may be on disk.
+            **inputs: An array for each of the signature's inputs, `(examples, ...)`; images and texts may be on disk.
 
         Raises:
             UserError: If an input is missing or has another type or shape, or some numbers are not finite.
@@ -178,17 +178,22 @@ class SavedFunction:
         if len(examples) != 1:
             raise UserError(f"All inputs must have the same number of examples. Received: {sorted(examples)}")
         batches = [
-            self.signature(**{name: tf.constant(array[start : start + batch_size]) for name, array in arrays.items()})
+            self.signature(
+                **{
+                    name: tf.constant(array[start : start + batch_size], self.inputs[name].dtype)
+                    for name, array in arrays.items()
+                }
+            )
             for start in range(0, max(1, *examples), batch_size)
         ]
         return {name: np.concatenate([np.asarray(batch[name]) for batch in batches]) for name in outputs or batches[0]}
 
     def _checked(self, name, values):
         specification = self.inputs[name]
-        if specification.dtype == tf.string:
-            array = np.asarray(values, dtype=object)
-        elif datasets.is_on_disk(values):
+        if datasets.gathers(values):
             array = values
+        elif specification.dtype == tf.string:
+            array = np.asarray(values, dtype=object)
         else:
             array = _cast(name, np.asarray(values), specification.dtype.as_numpy_dtype)
         if not specification.shape.is_compatible_with(array.shape) or 0 in array.shape[1:]:

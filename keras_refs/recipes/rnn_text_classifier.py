@@ -94,8 +94,7 @@ def train_and_evaluate(
     # The training texts decide which tokens there are.
     data = text_classification.load_pieces(config, lambda texts: datasets.NgramTokens.of(texts, ngram, size))
     length, batch_size, steps = config.tokens.length, config.training.batch_size, run.steps_per_epoch(len(data.train))
-    examples = data.tokens.encode(data.train.texts, length), data.train.labels
-    validation_examples = data.tokens.encode(data.validation.texts, length), data.validation.labels
+    examples, validation_examples = (split.encoded(data.tokens, length) for split in (data.train, data.validation))
 
     with run.scope():
         model = build(config, data)

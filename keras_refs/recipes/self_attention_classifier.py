@@ -112,8 +112,7 @@ def train_and_evaluate(
     tokens = data.tokens
     length, batch_size, seed = config.tokens.length, config.training.batch_size, config.compute.seed
     steps = run.steps_per_epoch(len(data.train))
-    examples = tokens.encode(data.train.texts, length), data.train.labels
-    validation_examples = tokens.encode(data.validation.texts, length), data.validation.labels
+    examples, validation_examples = (split.encoded(tokens, length) for split in (data.train, data.validation))
 
     def batches(first_step, last_step):
         # Users' texts have any length, and n-grams that no training text has: so lengths and unknown tokens are random.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import keras
 
 SCORED_ON = "on the test split"
+MAX_LINEAR = 100_000
+"""Texts that a linear model is fitted to: each takes some kilobytes of memory."""
 LANGUAGE_LIMITS = (
     "It distinguishes the languages it was trained on, and predicts one of them for any text, an empty one included. "
     "It\nlearned from one solemn text; names, slang and mixed languages lie outside what was measured."
@@ -59,18 +61,21 @@ def evaluate(folder: str | Path, train: datasets.Texts, test: datasets.Texts, da
     """Return the classification metrics of an export for the texts `test` of a data set.
 
     Beside them stands the accuracy of a linear model on character n-grams that is fitted to the texts `train`, if there
-    are any.
+    are any; of more than `MAX_LINEAR`, to some.
     """
 
     def encode(texts):
         return {"tokens": preprocessing.read(export.version_folder(folder))(texts)}
 
-    probabilities = export.load_function(folder, encode).predict(texts=test.texts)["probabilities"]
-    scores = classification.score(test.labels, probabilities, data.class_names, data.name)
+    outputs = export.load_function(folder, encode).predict(outputs=("probabilities",), texts=test.texts)
+    scores = classification.score(test.labels, outputs["probabilities"], data.class_names, data.name)
     if not len(train):
         return {**scores, "references": {}}
-    linear = evaluation.fit_ngram_classifier(train.texts, train.labels).predict(test.texts)
-    return {**scores, "references": {"character n-grams, linear": {"accuracy": float((linear == test.labels).mean())}}}
+    some = datasets.one_in(-(-len(train) // MAX_LINEAR), len(train))
+    linear = evaluation.fit_ngram_classifier([train.texts[index] for index in some], train.labels[some])
+    parts = (slice(first, first + 10_000) for first in range(0, len(test), 10_000))
+    accuracy = np.concatenate([linear.predict(test.texts[part]) == test.labels[part] for part in parts]).mean()
+    return {**scores, "references": {"character n-grams, linear": {"accuracy": float(accuracy)}}}
 
 
 def format_scores(scores: dict[str, Any]) -> str:

@@ -88,7 +88,10 @@ def test_a_model_of_a_file(name, tmp_path, capsys):
     make, options = KINDS[name]
     data = make()
     assert train.main([name, "--data", str(tmp_path / data), *options]) == 0
-    assert "examples to train on" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "examples to train on" in printed
+    # Its defaults depend on the number of words, and it is read once.
+    assert name != "g2p" or printed.count("examples to train on") == 1
     folder, card = commands.read_export(f"saved_models/{name}")
     assert card["dataset"]["sha256"] == checksum(data)
     assert card["dataset"]["name"] == card["settings"]["data"] == data
@@ -148,6 +151,38 @@ def test_a_model_of_a_data_set_is_scored_on_a_file(capsys):
     assert explain.main([str(model), "--data", "patients.csv"]) == 0
     assert evaluate.main([str(model), "--data", "patients.csv", "--dataset", "diabetes"]) == 2
     assert "--data takes the place of --dataset and --data-dir" in capsys.readouterr().err
+
+
+def test_a_series_with_a_test_part_alone(capsys):
+    """Its first window is no forecast; the others are those that were scored in the whole series."""
+    hours = np.arange("2024-01-01T00", "2024-01-11T00", dtype="datetime64[h]")
+    values = np.sin(np.arange(len(hours)) / 4) + np.random.default_rng(0).normal(0, 0.1, len(hours))
+    rows = list(zip(hours, values, strict=True))
+    write("load.csv", [("when", "load"), *rows])
+    options = ["--window", "24", "--horizon", "3", "--epochs", "1", "--units", "4", "--batch-size", "16"]
+    assert train.main(["lstm_regressor", "--data", "load.csv", "--target", "load", *options]) == 0
+    folder, card = commands.read_export("saved_models/lstm_regressor")
+    # The last 36 hours are the test part.
+    Path("alone").mkdir()
+    write("alone/test.csv", [("when", "load"), *rows[-36 - 24 :]])
+    write("column.csv", [("when", "load", "split"), *((*row, "test") for row in rows[-36 - 24 :])])
+    for data in ("alone", "column.csv"):
+        capsys.readouterr()
+        assert evaluate.main([str(folder), "--data", data, "--output", f"{data}.json"]) == 0
+        assert f"{data}: 0 examples to train on, 0 to validate on, 34 to score on, by time." in capsys.readouterr().out
+        scores = json.loads(Path(f"{data}.json").read_text())
+        assert scores["rmse"] == pytest.approx(card["test"]["rmse"], rel=1e-6)
+        assert scores["references"].keys() == {"persistence", "24 steps before"}
+        for name, reference in scores["references"].items():
+            assert reference == pytest.approx(card["test"]["references"][name], rel=1e-6)
+        assert explain.main([str(folder), "--data", data]) == 0
+    assert train.main(["lstm_regressor", "--data", "alone", "--target", "load", *options]) == 2
+    assert "The training part of alone has 0 steps; --window 24 and --horizon 3 need 27 there." in (
+        capsys.readouterr().err
+    )
+    write("alone/test.csv", [("when", "load"), *rows[-26:]])
+    assert evaluate.main([str(folder), "--data", "alone"]) == 2
+    assert "The test part of alone has 26 steps; --window 24 and --horizon 3 need 27 there." in capsys.readouterr().err
 
 
 def test_a_run_is_not_resumed_on_another_content(capsys):

@@ -1,6 +1,7 @@
 from .checksums import checksum as checksum
 from .checksums import describe as describe
 from .checksums import files_in as files_in
+from .checksums import size as size
 from .classes import number_classes as number_classes
 from .images import find_images as find_images
 from .images import load_images as load_images

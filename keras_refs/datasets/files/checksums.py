@@ -22,8 +22,13 @@ def describe(path: str | Path) -> dict[str, Any]:
     """Return what a model card says of a file or folder: its `name`, `sha256`, `bytes`, and number of `files`."""
     path = Path(path).resolve()
     files = files_in(path) if path.is_dir() else [path]
-    size = sum(file.stat().st_size for file in files)
-    return {"name": path.name, "sha256": checksum(path), "bytes": size, "files": len(files)}
+    return {"name": path.name, "sha256": checksum(path), "bytes": size(path), "files": len(files)}
+
+
+def size(path: str | Path) -> int:
+    """Return the bytes of a file, or of all files in a folder that are not hidden."""
+    path = Path(path)
+    return sum(file.stat().st_size for file in (files_in(path) if path.is_dir() else [path]))
 
 
 def files_in(folder: str | Path) -> list[Path]:

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import mmap
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +18,7 @@ MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "NaN", "nan", "None")
 """How a missing number is written."""
 
 
-def read_table(path: str | Path, text: Sequence[str] | None = None) -> pa.Table:
+def read_table(path: str | Path, text: Sequence[str] | None = None, on_disk: bool = False) -> pa.Table:
     """Read a table with a line of column names.
 
     Args:
@@ -24,6 +26,7 @@ def read_table(path: str | Path, text: Sequence[str] | None = None) -> pa.Table:
             that hold a separator or a line break stand in double quotes.
         text: Names of the columns of a CSV or TSV to keep as they are written, by default all. The others become
             numbers where every value is one, which takes a third of the memory. Parquet has types of its own.
+        on_disk: Whether the values are not held in memory, but in a temporary file, which is deleted with the table.
 
     Returns:
         A `pyarrow.Table` with at least one row, the rows in the order of the file. Its metadata names the file, so
@@ -40,7 +43,7 @@ def read_table(path: str | Path, text: Sequence[str] | None = None) -> pa.Table:
         raise UserError(f"{path} is no table that can be read: its name must end in {', '.join(SUFFIXES)}.")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is empty.")
-    table = _read_parquet(path) if suffix_of(path) == ".parquet" else _read_lines(path, text)
+    table = _read_parquet(path, on_disk) if suffix_of(path) == ".parquet" else _read_lines(path, text, on_disk)
     _check_names(path, table.column_names)
     if not table.num_rows:
         raise UserError(f"{path} has a line of column names and no rows: {', '.join(table.column_names)}.")
@@ -53,7 +56,12 @@ def suffix_of(path: str | Path) -> str | None:
 
 
 def strings(table: pa.Table, name: str) -> list[str]:
-    """Return a column of a table that `read_table` returned as Python strings.
+    """Return a column of a table that `read_table` returned as Python strings; it raises what `text_column` does."""
+    return text_column(table, name).to_pylist()
+
+
+def text_column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    """Return a column of a table that `read_table` returned, with the type of strings.
 
     Raises:
         UserError: If there is no such column, a value is missing or, of text, empty.
@@ -66,11 +74,9 @@ def strings(table: pa.Table, name: str) -> list[str]:
             raise UserError(
                 f"{_path(table)}, column {name!r}, has values of the type {column.type}, no texts."
             ) from error
-    values = column.to_pylist()
-    for row, value in enumerate(values):
-        if not value:
-            raise UserError(f"{place(table, row, name)}: the value is missing.")
-    return values
+    if (row := pc.index(pc.fill_null(pc.equal(column, ""), True), True).as_py()) >= 0:
+        raise UserError(f"{place(table, row, name)}: the value is missing.")
+    return column
 
 
 def numbers(table: pa.Table, name: str, missing: str = "refuse") -> np.ndarray:
@@ -134,28 +140,44 @@ def _column(table, name):
     return table.column(name)
 
 
-def _read_parquet(path):
+def _read_parquet(path, on_disk):
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.ParquetFile(path).read()
+        file = pyarrow.parquet.ParquetFile(path)
+        return _on_disk(file.schema_arrow, file.iter_batches()) if on_disk else file.read()
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
 
 
-def _read_lines(path, text):
+def _on_disk(schema, batches):
+    """Return a table of record batches whose values are in a temporary file, mapped into memory."""
+    with tempfile.TemporaryFile() as file:
+        with pa.ipc.new_stream(file, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return pa.ipc.open_stream(pa.py_buffer(mapped)).read_all()
+
+
+def _read_lines(path, text, on_disk):
     import pyarrow.csv
 
     names = _read_header(path)
     columns = [name for name in names if text is None or name in text]
     try:
-        table = pyarrow.csv.read_csv(
-            path,
-            parse_options=pyarrow.csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(
+        options = {
+            "parse_options": pyarrow.csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
+            "convert_options": pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(columns, pa.string()), null_values=MISSING, strings_can_be_null=False
             ),
-        )
+        }
+        if on_disk:
+            reader = pyarrow.csv.open_csv(path, **options)
+            table = _on_disk(reader.schema, reader)
+        else:
+            table = pyarrow.csv.read_csv(path, **options)
     except (pa.ArrowException, OSError) as error:
         _require_utf8(path)
         _require_rectangle(path, len(names))

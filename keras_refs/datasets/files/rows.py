@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keras_refs.datasets.files.classes import number_classes
-from keras_refs.datasets.files.reading import numbers, require_column, strings
+from keras_refs.datasets.files.reading import numbers, require_column, strings, text_column
 from keras_refs.datasets.files.splits import COLUMN, SPLITS, assign_splits, place_in, read_tables
 from keras_refs.errors import UserError
 
@@ -28,19 +28,27 @@ def read_texts(
     label: str | None = None,
     class_names: Sequence[str] | None = None,
     needed: Sequence[str] = SPLITS,
+    on_disk: bool = False,
 ) -> Any:
     """Read a column of texts and a column of their classes, which have these names, or are the only two.
 
+    With `on_disk` the texts are in a temporary file, and read when they are asked for.
+
     Returns:
-        The tuple of class names, and for each split a tuple of texts and an int64 array of labels.
+        The tuple of class names, and for each split an iterator of texts and an int64 array of labels.
     """
-    tables, codes = read_tables(path)
+    tables, codes = read_tables(path, on_disk=on_disk)
     text, label = _text_and_label(path, tables, text, label)
     print(f"{Path(path).name}: column {text!r} has the texts, column {label!r} their classes.")
-    texts, labels = (_concatenated(tables, name, strings) for name in (text, label))
-    codes = assign_splits(path, codes, texts.__getitem__, lambda row: place_in(tables, row, text), needed=needed)
+    labels, columns = _concatenated(tables, label, strings), [text_column(table, text) for table in tables]
+    texts = pa.chunked_array([chunk for column in columns for chunk in column.chunks])
+
+    def text_of(row):
+        return texts[int(row)].as_py()
+
+    codes = assign_splits(path, codes, text_of, lambda row: place_in(tables, row, text), needed=needed)
     class_names, labels = number_classes(path, labels, codes, lambda row: place_in(tables, row, label), class_names)
-    return class_names, [(tuple(texts[row] for row in rows), labels[rows]) for rows in _rows_by_split(codes)]
+    return class_names, [(map(text_of, rows), labels[rows]) for rows in _rows_by_split(codes)]
 
 
 def read_numbers(
@@ -167,8 +175,8 @@ def _text_and_label(path, tables, text, label):
     )
     others = [name for name in names if name not in (text, label)]
     if not text and not label and len(others) == 2:
-        columns = [pa.chunked_array([chunk for table in tables for chunk in table[name].chunks]) for name in others]
-        different = [pc.count_distinct(column).as_py() for column in columns]
+        # All texts may be more than fit into memory.
+        different = [pc.count_distinct(tables[0][name].slice(0, 100_000)).as_py() for name in others]
         # Few classes have many texts.
         if different[0] != different[1]:
             return others if different[0] > different[1] else others[::-1]

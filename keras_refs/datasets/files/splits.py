@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,12 +23,15 @@ COLUMN = "split"
 UNKNOWN, LEFT_OUT = -1, -2
 
 
-def read_tables(path: str | Path, text: Sequence[str] | None = None) -> tuple[list[pa.Table], np.ndarray]:
+def read_tables(
+    path: str | Path, text: Sequence[str] | None = None, on_disk: bool = False
+) -> tuple[list[pa.Table], np.ndarray]:
     """Read a table, or a folder with `train`, `validation` and `test` as tables of the same columns.
 
     Args:
         path: A file that `read_table` reads, or a folder with such files of these names.
         text: As `read_table` takes it.
+        on_disk: As `read_table` takes it.
 
     Returns:
         The tables, and for each row of all of them, in order, its split: an int8 array with an index of `SPLITS`, or
@@ -37,10 +41,10 @@ def read_tables(path: str | Path, text: Sequence[str] | None = None) -> tuple[li
         UserError: As `read_table` does; if the folder has not one table of each name, or the columns differ.
     """
     if not Path(path).is_dir():
-        table = read_table(path, text if text is None else (*text, COLUMN))
+        table = read_table(path, text if text is None else (*text, COLUMN), on_disk)
         return [table], _splits_in_column(table)
     files = _files_by_split(Path(path))
-    tables = [read_table(file, text) for file in files.values()]
+    tables = [read_table(file, text, on_disk) for file in files.values()]
     for table, file in zip(tables, files.values(), strict=True):
         if set(table.column_names) != set(tables[0].column_names):
             first = next(iter(files.values()))
@@ -121,14 +125,19 @@ def _empty(name, split, made, examples):
 
 def _leave_out_repeated(codes, key_of, place_of):
     """Mark examples that are in a later split, too: what is scored must not have been trained on."""
+
+    def digest_of(index):
+        # A key may be a long text.
+        return hashlib.blake2b(key_of(index).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
     seen, repeated = set(), []
     for number in (2, 1, 0):
         indices = np.flatnonzero(codes == number)
         # Without a later split there is nothing to compare with.
         if seen:
-            repeated += [index for index in indices if key_of(index) in seen]
+            repeated += [index for index in indices if digest_of(index) in seen]
         if number:
-            seen |= {key_of(index) for index in indices}
+            seen |= {digest_of(index) for index in indices}
     if repeated:
         codes[repeated] = LEFT_OUT
         print(
