@@ -1,3 +1,4 @@
+import itertools
 import threading
 import time
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from keras_refs import export
 from keras_refs.serving import RequestError, Servable, ServerOptions, servable
+from tests.conftest import REPOSITORY
 from tests.serving import models
 
 
@@ -126,6 +128,32 @@ def test_a_late_request_stops_between_pieces(tmp_path):
     with pytest.raises(RequestError, match="too long"):
         signature({"numbers": np.zeros((10**6, 2), "float32")}, time.monotonic() + 0.2)
     assert len(calls) < 10**6 / servable.PIECE
+
+
+@pytest.mark.parametrize("name", ["g2p", "date_normalisation"])
+def test_all_that_a_committed_model_computes_at_once_is_small(name, monkeypatch):
+    """However many words a request has; and after its deadline there is no further piece."""
+    calls, call = [], servable._Signature._call
+
+    def counted(signature, arrays):
+        calls.append(len(next(iter(arrays.values()))))
+        return call(signature, arrays)
+
+    monkeypatch.setattr(servable._Signature, "_call", counted)
+    loaded = Servable(REPOSITORY / "saved_models" / name / "1")
+    for signature in loaded.names:
+        (key,) = loaded.signature(signature).inputs
+        words = np.array([[2]] * 70) if key == "tokens" else np.array(["1"] * 70, object)
+        calls.clear()
+        outputs = loaded.signature(signature)({key: words})
+        assert calls == [32, 32, 6]
+        assert all(len(array) == 70 for array in outputs.values())
+    # A clock that goes on by a second with every look at it.
+    monkeypatch.setattr("time.monotonic", itertools.count().__next__)
+    calls.clear()
+    with pytest.raises(RequestError, match="too long"):
+        loaded.signature("k_best")(dict.fromkeys(loaded.signature("k_best").inputs, np.array(["1"] * 70, object)), 2)
+    assert calls == [32, 32]
 
 
 def write_spelling(folder, padded):
