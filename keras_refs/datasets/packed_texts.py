@@ -75,7 +75,7 @@ class PackedTexts(Sequence):
         def read(positions):
             return np.array(self._read_all(positions), object)
 
-        return tf.ensure_shape(tf.numpy_function(read, [positions], tf.string, stateful=False), [None])
+        return tf.ensure_shape(tf.numpy_function(read, [positions], tf.string, stateful=False), positions.shape)
 
     def _read(self, index):
         start = int(self.starts[index])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -78,26 +79,34 @@ class Texts(Examples):
         chosen = np.concatenate([order[labels == label][:count] for label in np.unique(labels)])
         return Texts(tuple(self.texts[index] for index in chosen), self.labels[chosen])
 
-    def encoded(self, tokens: NgramTokens | NgramChannels, length: int) -> tuple[Computed, Computed]:
+    def encoded(self, tokens: NgramTokens | NgramChannels, length: int) -> tuple[Any, Any]:
         """Return the tokens and the labels of the first `length` characters of `PackedTexts`, for `text_batches`.
 
-        The tokens take many times the memory of the texts: they are computed batch by batch.
+        The tokens take many times the memory of the texts: those of texts on disk, and those that would take an eighth
+        of the memory, are computed batch by batch.
         """
+        shape = len(self), *tokens.encode([""], length).shape[1:]
+        if not self._on_disk and not is_streamed("auto", 4 * math.prod(shape)):
+            parts = [tokens.encode(self.texts[first : first + 10_000], length) for first in range(0, len(self), 10_000)]
+            return np.concatenate(parts), self.labels
 
         def labels(positions):
             chosen = tf.numpy_function(self.labels.__getitem__, [positions], tf.int64, stateful=False)
-            return tf.ensure_shape(chosen, [None])
+            return tf.ensure_shape(chosen, positions.shape)
 
         def encode(positions):
-            return tokens.encode(self.texts.gather(positions), length)
+            encoded = tokens.encode(self.texts.gather(positions), length)
+            return tf.ensure_shape(encoded, [*positions.shape, *shape[1:]])
 
-        shape = tokens.encode([""], length).shape[1:]
-        return Computed(encode, (len(self), *shape)), Computed(labels, (len(self),))
+        return Computed(encode, shape), Computed(labels, shape[:1])
+
+    @property
+    def _on_disk(self):
+        return isinstance(self.texts, PackedTexts) and self.texts.on_disk
 
     def _cut(self, spans):
         """Return the parts of every text, with single blanks between words, that `spans` says of it."""
-        on_disk = isinstance(self.texts, PackedTexts) and self.texts.on_disk
-        texts = PackedTexts.of((" ".join(text.split()) for text in self.texts), on_disk)
+        texts = PackedTexts.of((" ".join(text.split()) for text in self.texts), self._on_disk)
         return Texts(*texts.cut(spans, self.labels))
 
 
