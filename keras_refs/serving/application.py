@@ -55,8 +55,10 @@ def application(repository: Repository) -> FastAPI:
         lifespan=lambda _: server.running(),
         exception_handlers={
             rest.RequestError: lambda _, error: error_response(error),
-            HTTPException: lambda _, error: _error(error.detail, error.status_code, error.headers),
-            Exception: lambda *_: _error("Internal error", 500),
+            HTTPException: lambda _, error: error_response(
+                rest.RequestError(error.detail, error.status_code), error.headers
+            ),
+            Exception: lambda *_: error_response(rest.RequestError("Internal error", 500)),
         },
     )
     app.add_middleware(Gate, options=options, keys=read_keys(options), metrics=server.metrics)
@@ -145,12 +147,6 @@ async def _version(number: str):
     if not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise rest.RequestError(f"A version is a whole number. Received: {number!r}")
     return int(number)
-
-
-def _error(message, status, headers=None):
-    response = error_response(rest.RequestError(message, status))
-    response.headers.update(headers or {})
-    return response
 
 
 class _Server:

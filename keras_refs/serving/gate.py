@@ -8,6 +8,7 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 import prometheus_client
@@ -61,7 +62,7 @@ class Gate:
         elif scope["type"] != "http":
             await self._app(scope, receive, send)
         else:
-            await self._serve(_Exchange(self, scope, receive, send), scope)
+            await self._serve(_Exchange(self._options, self._hold, scope, receive, send), scope)
 
     async def _serve(self, exchange, scope):
         REQUEST_ID.set(exchange.request_id)
@@ -87,19 +88,11 @@ class Gate:
             fields |= {"seconds": round(time.perf_counter() - start, 4), "client": (scope.get("client") or "-")[0]}
             log.info("%(method)s %(path)s %(status)d", fields, extra=fields)
 
-    def hold(self, size: int) -> None:
-        """Count bytes of a body that has arrived.
-
-        Raises:
-            RequestError: If all bodies together have too many, with status 429.
-        """
+    def _hold(self, size):
+        """Count bytes of a body that has arrived, or refuse it if all bodies together have too many."""
         self._held += size
         if self._held > self._options.bodies_megabytes * MEGABYTE:
             raise RequestError("The bodies of all requests together are too large; try again.", 429)
-
-    def limits(self) -> tuple[int, float]:
-        """Return the maximum bytes of a body, and the seconds in which it must arrive."""
-        return round(self._options.body_megabytes * MEGABYTE), self._options.body_seconds
 
     def _has_key(self, headers):
         kind, _, given = headers.get("authorization", "").partition(" ")
@@ -116,14 +109,14 @@ class Gate:
 class _Exchange:
     """One request and its response, on their way."""
 
-    def __init__(self, gate, scope, receive, send):
+    def __init__(self, options, hold, scope, receive, send):
         self.headers = Headers(scope=scope)
         wanted = self.headers.get("x-request-id", "")
         self.request_id = wanted if re.fullmatch(r"[\w.-]{1,64}", wanted, re.A) else uuid.uuid4().hex
         self.status = self.held = 0
-        self._gate, self._scope, self._receive, self._send = gate, scope, receive, send
-        self._most, seconds = gate.limits()
-        self._end = asyncio.get_running_loop().time() + seconds
+        self._hold, self._scope, self._receive, self._send = hold, scope, receive, send
+        self._most = round(options.body_megabytes * MEGABYTE)
+        self._end = asyncio.get_running_loop().time() + options.body_seconds
         self._is_whole = self._is_refused = False
 
     async def receive(self):
@@ -145,7 +138,7 @@ class _Exchange:
             message = await self._receive()
             size = len(message.get("body", b""))
             self.held += size
-            self._gate.hold(size)
+            self._hold(size)
             self._is_whole = not message.get("more_body", False)
             if self.held <= self._most:
                 return message
@@ -167,16 +160,16 @@ class _Exchange:
         self._is_refused = True
 
 
-def error_response(error: RequestError) -> Response:
-    """Return the response that says what is wrong with a request."""
-    headers = {
+def error_response(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the response that says what is wrong with a request, with further headers."""
+    usual = {
         401: {"www-authenticate": 'Bearer, Basic realm="keras_refs"'},
         408: {"connection": "close"},
         429: {"retry-after": "1"},
         503: {"retry-after": "1"},
     }
-    body = to_json({"error": str(error)})
-    return Response(body, error.status, headers.get(error.status), media_type="application/json")
+    body, headers = to_json({"error": str(error)}), {**usual.get(error.status, {}), **(headers or {})}
+    return Response(body, error.status, headers, media_type="application/json")
 
 
 def read_keys(options: ServerOptions) -> list[bytes]:

@@ -89,7 +89,6 @@ def _predict(predict, address, name, body):
 
 # Each returns the arguments of `gr.on`: events, a function, its inputs and, without the command line, its outputs.
 def _image_panel(predict, card):
-    class_names = card.get("test", {}).get("per_class")
     with gr.Row():
         # Drawn in black on white; the classifiers are trained on light clothes on black.
         editor = gr.ImageEditor(
@@ -113,16 +112,12 @@ def _image_panel(predict, card):
         (ImageOps.invert(image) if inverted else image).resize((56, 56)).save(file, "PNG")
         body = {"signature_name": "encoded_images", "instances": [rest.encoded(file.getvalue())]}
         response, line = predict(body)
-        probabilities = response["predictions"][0]["probabilities"]
-        # A model without a card has no names for its classes.
-        labels = class_names or map(str, range(len(probabilities)))
-        return dict(zip(labels, probabilities, strict=True)), line
+        return _by_class(card, response["predictions"][0]["probabilities"]), line
 
     return [button.click], classify, [editor, invert], [bars]
 
 
 def _text_classifier_panel(predict, examples, card, has_attention):
-    class_names = card.get("test", {}).get("per_class")
     text = gr.Textbox(examples.get("texts", ["hello"])[0], label="Text", elem_id="text", interactive=True)
     button = gr.Button("Classify", variant="primary")
     with gr.Row():
@@ -132,12 +127,11 @@ def _text_classifier_panel(predict, examples, card, has_attention):
     def classify(string):
         response, line = predict({"inputs": {"texts": [string]}})
         (probabilities,) = response["outputs"]["probabilities"]
-        labels = class_names or map(str, range(len(probabilities)))
         figure = None
         if has_attention:
             (weights,) = predict({"signature_name": "attention", "inputs": {"texts": [string]}})[0]["outputs"]
             figure = figures.draw_characters(string, weights)
-        return dict(zip(labels, probabilities, strict=True)), figure, line
+        return _by_class(card, probabilities), figure, line
 
     return [button.click, text.submit], classify, [text], [bars, attention]
 
@@ -207,6 +201,12 @@ def _json_panel(predict, examples):
     button = gr.Button("Predict", variant="primary")
     response = gr.JSON(label="Response", elem_id="response")
     return [button.click], lambda text: predict(_parse(text)), [body], [response]
+
+
+def _by_class(card, probabilities):
+    # A model without a card has no names for its classes.
+    labels = card.get("test", {}).get("per_class") or map(str, range(len(probabilities)))
+    return dict(zip(labels, probabilities, strict=True))
 
 
 def _parse(text):
