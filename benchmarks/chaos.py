@@ -151,7 +151,8 @@ async def hold_connections(port, ended):
                 while not ended.is_set() and not reader.at_eof():
                     writer.write(then)
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(reader.read(100), 1)
+                        # What sends nothing more waits until the server closes the connection.
+                        await asyncio.wait_for(reader.read(100), 1 if then else None)
                 writer.close()
             await asyncio.sleep(1)
 

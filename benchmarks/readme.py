@@ -15,6 +15,7 @@ import gpu
 import learning_curve
 import peers
 import serving_tables
+import streaming_tables
 import workers
 from hardware import cores, where
 
@@ -28,6 +29,7 @@ PAGES = {
     REPOSITORY / "docs" / "guides" / "measurements.md": (
         *("commands", "lengths", "learning_curve", "forecasts", "little_data"),
         *("streaming", "workers", "throughput", "peers", "gpu", "decoding", "compress", "serving"),
+        "slow_clients",
     ),
 }
 """The marked parts of each page."""
@@ -202,7 +204,8 @@ def streaming_table():
     same = "the same bits" if memory["weights"] == disk["weights"] else "other bits"
     ratio = disk["images_per_second"] / memory["images_per_second"]
     told = f"From disk it takes {1 / ratio:.2f} times as long as from memory, and ends with {same}."
-    return "\n".join([*lines, "", f"{told} {where(measured)}, which other work shared."])
+    lines += ["", f"{told} {where(measured)}, which other work shared."]
+    return "\n".join([*lines, streaming_tables.tables(measured.get("tables", []))])
 
 
 def throughput_table():
@@ -251,6 +254,7 @@ TABLES = {
     "compress": lambda: compressed_files.table(_measured("compress")["models"]),
     "serving": lambda: serving_tables.load(_measured("serving"), _measured("endurance")),
     "chaos": lambda: serving_tables.chaos(_measured("chaos")),
+    "slow_clients": lambda: serving_tables.slow_clients(_measured("slow_clients")),
 }
 
 

@@ -1,4 +1,4 @@
-"""Tables of what `benchmarks/serving.py`, `benchmarks/endurance.py` and `benchmarks/chaos.py` measure."""
+"""Tables of what `benchmarks/serving.py`, `benchmarks/endurance.py`, `chaos.py` and `slow_clients.py` measure."""
 
 from hardware import where
 
@@ -56,3 +56,25 @@ def chaos(found):
         f"{found['load_average'][0]} to {found['load_average'][1]}: other work shared the cores.",
     ]
     return "\n".join(lines)
+
+
+def slow_clients(found):
+    """Return the figures of `benchmarks/slow_clients.py`."""
+    names = {"alone": "alone", "beside": "beside 1,364 clients that hold connections"}
+    lines = ["| good requests | requests | median | p99 |", "|---|---|---|---|"]
+    for key, name in names.items():
+        times = found["milliseconds"][key]
+        lines.append(f"| {name} | {found['good'][key]:,} | {times['median']} ms | {times['p99']} ms |")
+    median, p99 = (
+        found["milliseconds"]["beside"][name] / found["milliseconds"]["alone"][name] for name in ("median", "p99")
+    )
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Beside them the median is {median:.2f} times as long, the 99th percentile {p99:.2f} times. "
+            f"Failed: {found['failed']}. {found['connections']:,} connections and their bodies took "
+            f"{found['megabytes_more']:,.0f} MB, of at most {found['megabytes_more_at_most']:,.0f} MB. {where(found)}, "
+            "which server, clients and other work shared.",
+        ]
+    )

@@ -5,7 +5,8 @@
 generates 300,000 images of 96x96x3 there, once. It trains `conv_classifier` for an epoch on the first 30,000 with
 `--stream off` and `--stream on`, and reads an epoch of shuffled batches of the first 30,000, 100,000 and 300,000 from
 disk, without a network. `results/streaming.json` has images a second, seconds, peak memory, and a hash of the trained
-weights, which says whether both ways end with the same bits.
+weights, which says whether both ways end with the same bits. `benchmarks/streaming_tables.py` says what it has of texts
+and series.
 """
 
 import argparse
@@ -19,7 +20,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import streaming_tables
 import tensorflow_datasets as tfds
+from earlier import earlier
 from hardware import hardware
 
 from keras_refs import storage
@@ -74,12 +77,29 @@ def _inside(label, rows, columns, radius):
 
 def measure(folder, what, count, stream):
     """Measure in a process of its own, whose peak memory is that of nothing else."""
-    command = [sys.executable, __file__, "--folder", folder, "--only", what, str(count), stream]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    measured = json.loads(output.splitlines()[-1])
+    measured = in_a_process(folder, "images", what, count, stream)
     images = (count - VALIDATED) // OPTIONS["batch_size"] * OPTIONS["batch_size"]
     rate = round(images / measured["seconds"])
     return {"what": what, "images": count, "stream": stream, "images_per_second": rate, **measured}
+
+
+def in_a_process(folder, *run):
+    """Return what a process of its own measures."""
+    command = [sys.executable, __file__, "--folder", folder, "--only", *map(str, run)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def measure_tables(folder, run):
+    """Return what is measured of a run of `streaming_tables.runs`."""
+    names = dict(zip(("kind", "what", "count", "stream"), run, strict=True))
+    return {**names, **in_a_process(folder, *run), **hardware()}
+
+
+def keep(measured):
+    """Write down what was measured beside what was measured before."""
+    before = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"tables": []}
+    storage.write_json(RESULTS, {**before, **measured})
 
 
 def measure_here(folder, what, count, stream):
@@ -122,17 +142,28 @@ def read(config):
 def main():
     """Generate the images if they are not there, measure, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", required=True, help="TFDS data folder for the images, about 2 GB")
-    parser.add_argument("--only", nargs=3, metavar=("WHAT", "COUNT", "STREAM"), help="measure once, without a file")
+    parser.add_argument("--folder", required=True, help="folder for what is generated: images take about 2 GB")
+    parser.add_argument("--kinds", nargs="+", choices=["images", "texts", "series"], default=["images"])
+    parser.add_argument(
+        "--only", nargs=4, metavar=("KIND", "WHAT", "COUNT", "STREAM"), help="measure once, without a file"
+    )
     arguments = parser.parse_args()
     if arguments.only:
-        what, count, stream = arguments.only
-        print(json.dumps(measure_here(arguments.folder, what, int(count), stream)))
+        kind, what, count, stream = arguments.only
+        of_tables = [kind] if kind != "images" else []
+        function = streaming_tables.measure if of_tables else measure_here
+        print(json.dumps(function(arguments.folder, *of_tables, what, int(count), stream)))
         return
-    Builder(data_dir=arguments.folder).download_and_prepare()
-    trained = [measure(arguments.folder, "train", TRAINED, stream) for stream in ("off", "on")]
-    runs = trained + [measure(arguments.folder, "read", count, "on") for count in READ]
-    storage.write_json(RESULTS, {"options": OPTIONS, **hardware(), "runs": runs})
+    if "images" in arguments.kinds:
+        Builder(data_dir=arguments.folder).download_and_prepare()
+        trained = [measure(arguments.folder, "train", TRAINED, stream) for stream in ("off", "on")]
+        runs = trained + [measure(arguments.folder, "read", count, "on") for count in READ]
+        keep({"options": OPTIONS, **hardware(), "runs": runs})
+    for run in streaming_tables.runs():
+        if run[0] in arguments.kinds:
+            new = measure_tables(arguments.folder, run)
+            others = [old for old in earlier(RESULTS, "tables") if tuple(old.values())[: len(run)] != run]
+            keep({"tables": [*others, new]})
 
 
 if __name__ == "__main__":
