@@ -222,7 +222,7 @@ class _Server:
     def _submit(self, body, name, number):
         """Have a request computed by a thread, or refuse it."""
         if limits.memory_left(self._options) < 0:
-            raise rest.RequestError("The server has no memory left for a request; try again.", 503)
+            raise rest.RequestError(OUT_OF_MEMORY, 503)
         most = self._options.concurrency
         with self._counting:
             # One model must leave room for others.

@@ -265,3 +265,13 @@ def test_a_target_that_never_changes_is_refused(tmp_path):
         UserError, match="The target 'value' of the data set 'series' is 7 at all 22 steps of the train"
     ):
         load(prepared(tmp_path, [7] * 30 + [8] * 10))
+
+
+def test_windows_are_read_in_parts():
+    steps = np.arange(2500, dtype="int64")
+    windows = datasets.Windows(steps[:, np.newaxis, np.newaxis].astype("float32"), steps, steps[:, np.newaxis])
+    assert [len(part) for part in windows.parts()] == [1000, 1000, 500]
+    np.testing.assert_array_equal(np.concatenate([part.times for part in windows.parts()]), steps)
+    some = np.concatenate([part.times for part in windows.parts(step=3)])
+    assert len(some) == 834
+    np.testing.assert_array_equal(some, datasets.one_in(3, 2500))
