@@ -122,8 +122,8 @@ def read_texts(path, stream):
     config = settings.override(rnn_text_classifier.Config(), data=str(path), stream=stream)
     began = time.monotonic()
     data = text_classification.load_pieces(config, lambda texts: datasets.NgramTokens.of(texts, 3, 20_000))
-    ready = time.monotonic()
     examples = data.train.encoded(data.tokens, config.tokens.length)
+    ready = time.monotonic()
     for _ in datasets.text_batches(*examples, BATCH_SIZE, 0, 0, BATCHES):
         pass
     seconds = time.monotonic() - ready

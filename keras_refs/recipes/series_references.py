@@ -15,14 +15,14 @@ def reference_forecasts(data: datasets.SeriesDataset, encoder: datasets.SeriesEn
 
     Beside the naive ones these are ridge regressions of the same windows, alone, with the clock, and with the holidays.
     Of long windows of many columns they read what `datasets.WindowInputs` has, and of very many windows, which overlap,
-    they are fitted to a part. Without a training split there are the naive ones alone.
+    they are fitted to a part. With nothing to train or to validate on there are the naive ones alone.
     """
     test, column = data.test, data.target_column
     seasonal = np.concatenate([encoder.naive(part.values).numpy() for part in test.parts()])
     references = {"persistence": np.repeat(test.values[:, -1:, column], seasonal.shape[1], axis=1)}
     if encoder.season > 1:
         references[f"{encoder.season} steps before"] = seasonal
-    if not len(data.train):
+    if not (len(data.train) and len(data.validation)):
         return references
     inputs = datasets.WindowInputs.of_windows(*test.values.shape[1:], column)
     step = -(-(len(data.train) + len(data.validation)) // MAX_WINDOWS)

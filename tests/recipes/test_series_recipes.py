@@ -207,6 +207,14 @@ def test_a_network_that_helps_counts(capsys):
     np.testing.assert_allclose(margins, 0, atol=1e-2)
 
 
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_without_a_split_to_fit_to_the_references_are_naive(split):
+    data = random_series()
+    data = dataclasses.replace(data, **{split: data.train.take(slice(0))})
+    encoder = datasets.SeriesEncoder.fit(data, season=2)
+    assert series.reference_forecasts(data, encoder).keys() == {"persistence", "2 steps before"}
+
+
 def test_an_export_without_intervals_is_scored_without(monkeypatch):
     data = random_series()
 
