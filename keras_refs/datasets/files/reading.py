@@ -145,7 +145,7 @@ def _read_parquet(path, on_disk):
 
     try:
         file = pyarrow.parquet.ParquetFile(path)
-        return _on_disk(file.schema_arrow, file.iter_batches()) if on_disk else file.read()
+        return _on_disk(file.schema_arrow, file.iter_batches(1000)) if on_disk else file.read()
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
 
