@@ -131,7 +131,7 @@ def _counted(arrays):
 
 def _joined(arrays):
     """Yield arrays as fewer of at least `MOST_AT_ONCE` numbers."""
-    waiting: list[Any] = []
+    waiting = []
     for array in arrays:
         waiting.append(array)
         if sum(map(len, waiting)) >= MOST_AT_ONCE:
