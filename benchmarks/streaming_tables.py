@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from hardware import where
 
 TRAINED, READ, COMPARED = 1_000, (10_000, 30_000, 100_000), 10_000
 HOURS = (100_000, 1_000_000)
@@ -146,7 +147,7 @@ def train_on_series(path):
 
 def tables(measured):
     """Return the figures as Markdown; empty before there are any."""
-    read = [run for run in measured if run["what"] == "read"]
+    read = sorted((run for run in measured if run["what"] == "read"), key=lambda run: (run["count"], run["stream"]))
     trained = [run for run in measured if run["what"] == "train"]
     places, units = {"off": "memory", "on": "disk"}, {"texts": "texts", "series": "hours of ten columns"}
     lines = [
@@ -167,4 +168,7 @@ def tables(measured):
     ]
     weights = {run["weights"] for run in trained if "weights" in run}
     same = "the same bits" if len(weights) == 1 else "other bits"
-    return "\n".join([*lines, "", f"From disk and from memory the texts' training ends with {same}."])
+    told = f"From disk and from memory the texts' training ends with {same}."
+    return "\n".join(
+        [*lines, "", f"{told} {where(measured[0])}, which much other work shared: times are upper bounds."]
+    )
