@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from keras_refs.errors import TrainingDivergedError
+from keras_refs.training.fused_adam import FusedAdam
 from keras_refs.training.interruption import Interrupted, collected
 from keras_refs.training.workers import Workers
 
@@ -42,7 +43,7 @@ def adam(settings: Training, steps_per_epoch: int, **options: Any) -> keras.opti
         "use_ema": settings.average_epochs > 0,
         "ema_momentum": 1 - 1 / max(1, settings.average_epochs * steps_per_epoch),
     }
-    return keras.optimizers.Adam(**{**usual, **options})
+    return FusedAdam(**{**usual, **options})
 
 
 def fit(
