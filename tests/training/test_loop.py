@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_refs import settings, training
 from keras_refs.errors import TrainingDivergedError, UserError
+from keras_refs.training.fused_adam import FusedAdam
 from tests.checks import built_under
 
 STEPS = 5
@@ -23,7 +24,7 @@ class Task:
         self.model = keras.Sequential([*layers, keras.layers.Dense(2, "softmax", dtype="float32")])
         self.learning_rate = learning_rate
         self.model.compile(
-            keras.optimizers.Adam(learning_rate, use_ema=True, ema_momentum=0.9),
+            FusedAdam(learning_rate, use_ema=True, ema_momentum=0.9),
             "categorical_crossentropy",
             metrics=["accuracy"],
         )
