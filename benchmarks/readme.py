@@ -12,8 +12,10 @@ from pathlib import Path
 
 import compressed_files
 import gpu
+import growth
 import learning_curve
 import peers
+import prediction
 import serving_tables
 import streaming_tables
 import workers
@@ -28,8 +30,8 @@ PAGES = {
     REPOSITORY / "README.zh-CN.md": ("models", "chaos"),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
         *("commands", "lengths", "learning_curve", "forecasts", "little_data"),
-        *("streaming", "workers", "throughput", "peers", "gpu", "decoding", "compress", "serving"),
-        "slow_clients",
+        *("streaming", "workers", "throughput", "peers", "gpu", "growth"),
+        *("prediction", "decoding", "compress", "serving", "slow_clients"),
     ),
 }
 """The marked parts of each page."""
@@ -250,6 +252,8 @@ TABLES = {
     "throughput": throughput_table,
     "peers": lambda: peers.tables(_measured("peers")),
     "gpu": lambda: gpu.table(_measured("gpu")),
+    "growth": lambda: growth.table(_measured("growth")["families"]),
+    "prediction": lambda: prediction.table(_measured("prediction")["models"]),
     "decoding": decoding_table,
     "compress": lambda: compressed_files.table(_measured("compress")["models"]),
     "serving": lambda: serving_tables.load(_measured("serving"), _measured("endurance")),
