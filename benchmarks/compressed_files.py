@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from hardware import hardware
+from hardware import cores, hardware
 
 from keras_refs import commands, recipes, storage
 from keras_refs.compress import ORIGINAL, compress, format_report
@@ -45,7 +45,7 @@ def table(models):
             speed = f"{row['milliseconds']:.2f} ms | {row['examples_per_second']:,}"
             lines.append(f"| {model} | {cells} | {speed} | {'yes' if row['kept'] else 'no'} |")
     notes = [f"`{name}`: {note}" for name, report in models.items() for note in report["notes"] if "There is" in note]
-    machines = {f"{report['cores']} cores of {report['device']}" for report in models.values()}
+    machines = {f"{cores([report['cores']])} of {report['device']}" for report in models.values()}
     where = f"Measured on {' and '.join(sorted(machines))}, which other work shared: the times are upper bounds."
     return "\n".join([*lines, "", *(line for note in notes for line in (note, "")), where])
 
