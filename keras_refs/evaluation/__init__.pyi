@@ -27,6 +27,8 @@ from .generative import precision_and_recall as precision_and_recall
 from .image_grids import image_grid as image_grid
 from .image_grids import save_animation as save_animation
 from .image_grids import save_image as save_image
+from .membership import membership_attack as membership_attack
+from .membership import save_membership_attacks as save_membership_attacks
 from .references import fit_ngram_classifier as fit_ngram_classifier
 from .references import ridge_predictions as ridge_predictions
 from .regression import regression_metrics as regression_metrics
