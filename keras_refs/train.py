@@ -132,12 +132,14 @@ def _parse(recipe, name, options, default=None):
 
 
 def _default_config(recipe, options):
-    """Return the recipe's defaults; where what is tuned for its own data is no default for others, that for those."""
-    own, other = recipe.Config(), getattr(recipe, "OTHER_DATA", {})
-    if not other:
-        return own
-    is_own = _value_of("--data", options) is None and _value_of("--dataset", options) in (None, own.data.dataset)
-    return own if is_own else settings.override(own, **other)
+    """Return the recipe's defaults, changed for data that are not its own and for a private training."""
+    own, changes = recipe.Config(), {}
+    if hasattr(recipe, "OTHER_DATA"):
+        is_own = _value_of("--data", options) is None and _value_of("--dataset", options) in (None, own.data.dataset)
+        changes |= {} if is_own else recipe.OTHER_DATA
+    if "--private" in options:
+        changes |= getattr(recipe, "PRIVATE", {})
+    return settings.override(own, **changes)
 
 
 def _value_of(name, options):

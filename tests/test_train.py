@@ -165,6 +165,15 @@ def test_help_and_list(command):
     assert command("train", "--help").returncode == 0
 
 
+def test_a_private_training_has_defaults_of_its_own_and_options_go_before_them():
+    options = ["--private", "--epsilon", "3", "--batch-size", "512"]
+    private, _ = train._parse(conv_classifier, "conv_classifier", options)
+    assert private == settings.override(
+        conv_classifier.Config(), **{**conv_classifier.PRIVATE, "private": True, "epsilon": 3.0, "batch_size": 512}
+    )
+    assert train._parse(conv_classifier, "conv_classifier", ["--epochs", "14"])[0] == conv_classifier.Config()
+
+
 def test_defaults_follow_from_the_amount_of_data_and_options_go_before_them(capsys):
     options = ["--train-split", "train[:1000]", "--units", "48"]
     config, _ = train._parse(g2p, "g2p", options)

@@ -17,6 +17,7 @@ and it has
   machines, `WorkerDoneError` at the end in every worker but the chief;
 - `evaluate(folder, config)`, which returns the scores of an export, and `SCORED_ON`, what they are scores of;
 - maybe `OTHER_DATA`, defaults by name for data that are not its own, where what is tuned for those fits no others;
+- maybe `PRIVATE`, defaults by name for a training with `--private`, which other settings suit;
 - maybe `calibration_examples(folder, config)`, the inputs by name of some examples of the training split, each a batch
   of one, where an export can be quantized by them: not one with loops, on which LiteRT's calibrator crashes;
 - `format_scores(scores)`, which returns the scores as text to print; the last line is the one that counts;
