@@ -17,8 +17,8 @@ from keras_refs.errors import UserError
 from keras_refs.training.checkpoints import History
 
 DELTA = 1e-5
-CHUNK = 32
-"""Examples whose gradients are in memory at the same time."""
+CHUNK, CHUNK_NUMBERS = 32, 2**22
+"""Examples, and numbers, that the gradients in memory at the same time are of, at most."""
 ACROSS_EXAMPLES = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
 
 
@@ -202,18 +202,20 @@ def clipped_sum(model: keras.Model, inputs: tf.Tensor, targets: tf.Tensor, clip:
         clip: The norm.
     """
     size = tf.shape(targets)[0]
-    chunks = (size + CHUNK - 1) // CHUNK
+    # Of a large model fewer, which stay in the processor's cache.
+    at_once = max(1, min(CHUNK, CHUNK_NUMBERS // model.count_params()))
+    chunks = (size + at_once - 1) // at_once
     # Zeros, which count as no examples, fill the last chunk.
-    missing = chunks * CHUNK - size
+    missing = chunks * at_once - size
     filled = [tf.pad(each, [[0, missing]] + [[0, 0]] * (each.shape.rank - 1)) for each in (inputs, targets)]
-    is_example = tf.range(chunks * CHUNK) < size
+    is_example = tf.range(chunks * at_once) < size
     gradients_of = _mapped(model)
 
     def add(chunk, sums):
-        rows = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
-        some, real = [tf.ensure_shape(each[rows], [CHUNK, *each.shape[1:]]) for each in filled], is_example[rows]
+        rows = slice(chunk * at_once, (chunk + 1) * at_once)
+        some, real = [tf.ensure_shape(each[rows], [at_once, *each.shape[1:]]) for each in filled], is_example[rows]
         gradients, losses, outputs = gradients_of(tuple(some))
-        norms = tf.sqrt(sum(tf.reduce_sum(tf.reshape(each, [CHUNK, -1]) ** 2, axis=1) for each in gradients))
+        norms = tf.sqrt(sum(tf.reduce_sum(tf.reshape(each, [at_once, -1]) ** 2, axis=1) for each in gradients))
         factors = tf.where(real, tf.minimum(1.0, tf.math.divide_no_nan(clip, norms)), 0.0)
         model._loss_tracker.update_state(losses[real])
         model.compute_metrics(some[0][real], some[1][real], outputs[real])

@@ -10,6 +10,7 @@ from keras_refs import datasets, export, settings, training
 from keras_refs.errors import UserError
 from keras_refs.recipes import conv_classifier, logistic_regression
 from keras_refs.train import main
+from keras_refs.training import private
 
 EXAMPLES = 40
 """More than the gradients that are computed at once."""
@@ -43,7 +44,10 @@ def gradients(model, inputs, targets):
     return tape.gradient(loss, [variable.value for variable in model.trainable_variables])
 
 
-def test_without_clipping_the_sum_is_that_of_batches_of_one(model, batch):
+@pytest.mark.parametrize("numbers", [1, 3 * 26, 2**22], ids=["one", "three", "all"])
+def test_without_clipping_the_sum_is_that_of_batches_of_one(model, batch, numbers, monkeypatch):
+    """However many gradients are computed at once; the model has 26 parameters."""
+    monkeypatch.setattr(private, "CHUNK_NUMBERS", numbers)
     expected = [gradients(model, *(part[row : row + 1] for part in batch)) for row in range(EXAMPLES)]
     found = training.clipped_sum(model, *batch, clip=1e9)
     for total, *parts in zip(found, *expected, strict=True):
@@ -124,9 +128,9 @@ def test_epsilon_is_the_published_one(noise, epochs, published):
 
     steps, rate = epochs * 60_000 // 256, 256 / 60_000
     accountant = RdpAccountant()
-    accountant.compose(training.private._event(noise, rate, steps))
+    accountant.compose(private._event(noise, rate, steps))
     # By the conversion from Renyi divergences of the time (Mironov 2017).
-    by_order = np.array(accountant._rdp) + math.log(1 / training.private.DELTA) / (np.array(accountant._orders) - 1)
+    by_order = np.array(accountant._rdp) + math.log(1 / private.DELTA) / (np.array(accountant._orders) - 1)
     assert np.min(by_order) == pytest.approx(published, abs=0.03)
     # Ours follows from the whole distribution of the privacy loss, which spends less for the same noise.
     assert 0.7 * published < training.epsilon(noise, rate, steps) < published
@@ -142,7 +146,7 @@ def test_epsilon_of_one_step_with_all_examples_is_that_of_the_gaussian_mechanism
 
     half = 1 / (2 * noise)
     delta = normal(half - found * noise) - math.exp(found) * normal(-half - found * noise)
-    assert delta == pytest.approx(training.private.DELTA, rel=0.02)
+    assert delta == pytest.approx(private.DELTA, rel=0.02)
 
 
 def config(**changes):
@@ -206,7 +210,7 @@ def test_a_layer_that_mixes_examples_is_refused():
 
 
 def test_batch_normalization_is_refused_before_the_noise_is_chosen(tmp_path, monkeypatch):
-    monkeypatch.setattr(training.private, "_smallest_noise", lambda *_: pytest.fail("The noise was chosen."))
+    monkeypatch.setattr(private, "_smallest_noise", lambda *_: pytest.fail("The noise was chosen."))
     wanted = settings.override(conv_classifier.Config(), batch_normalization=True, private=True, epsilon=3.0)
     with pytest.raises(UserError, match="leave BatchNormalization out with --private"):
         conv_classifier.train_and_evaluate(wanted, tmp_path / "run", tmp_path / "models")
