@@ -16,6 +16,7 @@ import growth
 import learning_curve
 import peers
 import prediction
+import privacy
 import serving_tables
 import streaming_tables
 import workers
@@ -26,6 +27,7 @@ import results
 REPOSITORY = Path(__file__).parents[1]
 PAGES = {
     REPOSITORY / "docs" / "guides" / "fine_tuning.md": ("fine_tuning",),
+    REPOSITORY / "docs" / "guides" / "private.md": ("privacy",),
     REPOSITORY / "README.md": ("models", "chaos"),
     REPOSITORY / "README.zh-CN.md": ("models", "chaos"),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
@@ -256,6 +258,7 @@ TABLES = {
     "prediction": lambda: prediction.table(_measured("prediction")["models"]),
     "decoding": decoding_table,
     "compress": lambda: compressed_files.table(_measured("compress")["models"]),
+    "privacy": lambda: privacy.tables(_measured("privacy")),
     "serving": lambda: serving_tables.load(_measured("serving"), _measured("endurance")),
     "chaos": lambda: serving_tables.chaos(_measured("chaos")),
     "slow_clients": lambda: serving_tables.slow_clients(_measured("slow_clients")),
