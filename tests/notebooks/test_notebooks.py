@@ -14,6 +14,10 @@ CLAIMS = {
     "gan": 'history.epochs[-1]["val_frechet_distance"] < 1',
     "recurrent": 'metrics["test"]["mse"]["lstm"] < 0.02 and abs(prediction["lstm"][0] - 0.85) < 0.2',
     "seq2seq": 'scores["word_error_rate"] < 0.2',
+    "small_and_private": (
+        'report["files"][2]["kept"] and scores["with privacy"]["accuracy"] > 0.7 and '
+        'attacks["without privacy"]["advantage"] > 0.1 > attacks["with privacy"]["advantage"]'
+    ),
     "transformers": 'np.abs(outputs_of_keras[0] - ours).max() < 1e-5 and metrics["test"]["accuracy"] > 0.85',
 }
 BUILDERS = {
@@ -22,6 +26,7 @@ BUILDERS = {
     "gan": {"gan_discriminator", "gan_generator"},
     "recurrent": {"lstm_regressor", "simple_rnn_regressor"},
     "seq2seq": {"attention_seq2seq"},
+    "small_and_private": {"conv_classifier"},
     "transformers": {"self_attention_classifier"},
 }
 MOST_BYTES = 150_000
