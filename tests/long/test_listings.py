@@ -66,7 +66,7 @@ FAULTS = {
     # The LSTM of the classifier has a ReLU.
     "D5": (
         f"{MODELS}/recurrent.py",
-        "x = _recurrent(layers.LSTM, x, units, dropout, use_cudnn=use_cudnn)\n        outputs =",
+        "x = _recurrent(layers.LSTM, x, units, dropout, use_cudnn=heads.cudnn(use_cudnn))\n        outputs =",
         "x = _recurrent(layers.LSTM, x, units, dropout, activation='relu')\n        outputs =",
     ),
     # The logits have a ReLU.
