@@ -11,6 +11,18 @@ from keras_refs.recipes import date_normalisation, g2p, sequences
 from tests.conftest import REPOSITORY
 
 PHONEMES = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
+FEW_WORDS = settings.override(
+    g2p.Config(),
+    train_split="validation[:20%]",
+    validation_split="validation[98%:]",
+    test_split="test[:1%]",
+    epochs=2,
+    units=32,
+    embedding_dim=8,
+    batch_size=128,
+    beam_width=2,
+)
+TEACHER = str(REPOSITORY / "saved_models" / "g2p" / "1")
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +92,7 @@ def test_attention_is_drawn_for_any_text_that_can_be_read(dates, tmp_path):
 
 def test_g2p_learns_words_with_all_their_pronunciations(tmp_path):
     """A few steps on a few words: that the parts fit. `saved_models` has what it learns in an hour."""
-    config = settings.override(
-        g2p.Config(),
-        train_split="validation[:20%]",
-        validation_split="validation[98%:]",
-        test_split="test[:1%]",
-        epochs=2,
-        units=32,
-        embedding_dim=8,
-        batch_size=128,
-        beam_width=2,
-    )
+    config = FEW_WORDS
     metrics = g2p.train_and_evaluate(config, tmp_path / "run", tmp_path / "models")
     assert metrics["history"][1]["loss"] < metrics["history"][0]["loss"]
     assert export.SavedFunction(metrics["export"]).predict(words=["Rough", ""])["phonemes"][1] == b""
@@ -98,21 +100,6 @@ def test_g2p_learns_words_with_all_their_pronunciations(tmp_path):
     lines = g2p.format_scores(metrics["test"]).splitlines()
     assert [line.split(":")[0] for line in lines] == ["greedy", "bfloat16", "beam"]
     assert f"phoneme error rate {metrics['test']['symbol_error_rate']:.4f}" in lines[-1]
-
-
-TEACHER = str(REPOSITORY / "saved_models" / "g2p" / "1")
-FEW_WORDS = settings.override(
-    g2p.Config(),
-    train_split="validation[:20%]",
-    validation_split="validation[98%:]",
-    test_split="test[:1%]",
-    epochs=2,
-    units=16,
-    embedding_dim=8,
-    batch_size=128,
-    beam_width=1,
-    teachers=(TEACHER,),
-)
 
 
 def test_what_is_learned_of_teachers_is_the_mean_of_their_probabilities():
@@ -130,11 +117,12 @@ def test_what_is_learned_of_teachers_is_the_mean_of_their_probabilities():
 
 
 def test_a_student_learns_from_a_teacher_without_label_smoothing(tmp_path):
-    metrics = g2p.train_and_evaluate(FEW_WORDS, tmp_path / "run", tmp_path / "models")
+    config = settings.override(FEW_WORDS, teachers=(TEACHER,))
+    metrics = g2p.train_and_evaluate(config, tmp_path / "run", tmp_path / "models")
     assert metrics["history"][1]["loss"] < metrics["history"][0]["loss"]
     given = np.array([[[0.7, 0.2, 0.1]]], "float32")
     entropy = -np.sum(given * np.log(given))
-    assert float(sequences.cross_entropy(FEW_WORDS)(given, given)) == pytest.approx(entropy)
+    assert float(sequences.cross_entropy(config)(given, given)) == pytest.approx(entropy)
     assert float(sequences.cross_entropy(g2p.Config())(given, given)) > entropy
 
 
