@@ -131,12 +131,13 @@ def _counted(arrays):
 
 def _joined(arrays):
     """Yield arrays as fewer of at least `MOST_AT_ONCE` numbers."""
-    waiting = []
+    waiting, numbers = [], 0
     for array in arrays:
         waiting.append(array)
-        if sum(map(len, waiting)) >= MOST_AT_ONCE:
+        numbers += len(array)
+        if numbers >= MOST_AT_ONCE:
             yield np.concatenate(waiting)
-            waiting = []
+            waiting, numbers = [], 0
     if waiting:
         yield np.concatenate(waiting)
 
