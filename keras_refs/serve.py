@@ -4,8 +4,10 @@ import contextlib
 import dataclasses
 import functools
 import importlib.util
+import logging
 import math
 import os
+import socket
 import ssl
 import sys
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from keras_refs.errors import UserError
 from keras_refs.serving.options import HALF_OF_CORES, ServerOptions
 from keras_refs.settings import Count
 
+log = logging.getLogger("keras_refs.serve")
 IDLE_SECONDS = 10
 """Time after which a connection is closed that has sent no whole headers, or of which nothing more is read."""
 
@@ -58,6 +61,7 @@ def _serve(arguments):
     _require_certificate(command)
     if not root.is_dir():
         raise UserError(f"The folder of models must exist. Received: {root}")
+    _require_address(command)
     try:
         import uvicorn
     except ImportError as error:
@@ -65,21 +69,11 @@ def _serve(arguments):
     # TensorFlow would import Keras, which takes as long again and which exports do not need.
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     commands.import_tensorflow_quietly()
-    import tensorflow as tf
-
-    from keras_refs import serving
     from keras_refs.serving import logs
     from keras_refs.serving.protocol import Protocol
 
-    tf.config.threading.set_intra_op_parallelism_threads(command.operation_threads)
     logs.configure(command.log_level)
-    repository = serving.Repository(root, command)
-    application = serving.application(repository)
-    if command.playground and importlib.util.find_spec("gradio"):
-        from keras_refs.serving.playground import mount
-
-        scheme = "https" if command.tls_cert else "http"
-        application = mount(application, repository, f"{scheme}://{command.host}:{command.port}")
+    application = _application(command, root)
     _allow_connections()
     uvicorn.run(
         application,
@@ -97,6 +91,24 @@ def _serve(arguments):
     )
 
 
+def _application(command, root):
+    """Return the application, with the page to try models on if there is to be one, and log its address."""
+    import tensorflow as tf
+
+    from keras_refs import serving
+
+    tf.config.threading.set_intra_op_parallelism_threads(command.operation_threads)
+    repository = serving.Repository(root, command)
+    application = serving.application(repository)
+    address = f"{'https' if command.tls_cert else 'http'}://{command.host}:{command.port}"
+    if command.playground and importlib.util.find_spec("gradio"):
+        from keras_refs.serving.playground import mount
+
+        application = mount(application, repository, address)
+    log.info("Serving %s on %s", root, address)
+    return application
+
+
 def _require_certificate(command):
     if (command.tls_cert is None) != (command.tls_key is None):
         raise UserError("HTTPS needs both --tls-cert and --tls-key.")
@@ -105,6 +117,16 @@ def _require_certificate(command):
             ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(command.tls_cert, command.tls_key)
         except (OSError, ssl.SSLError) as error:
             raise UserError(f"--tls-cert and --tls-key cannot be used: {error}") from error
+
+
+def _require_address(command):
+    family = socket.AF_INET6 if ":" in command.host else socket.AF_INET
+    try:
+        socket.create_server((command.host, command.port), family=family).close()
+    except OSError as error:
+        raise UserError(
+            f"--host {command.host} and --port {command.port} cannot be listened on: {error.strerror}."
+        ) from error
 
 
 def _allow_connections():

@@ -185,6 +185,11 @@ class _Server:
                 changed = self.repository.update(self._options.poll_seconds if self.ready.is_set() else None)
                 if changed or limits.memory_left(self._options) < 0:
                     limits.free_memory()
+                if not (self.ready.is_set() or self.repository.names):
+                    log.warning(
+                        "%s has no models yet: it must be a folder of models, each with versions, as NAME/NUMBER.",
+                        self.repository.root,
+                    )
                 self.ready.set()
             except Exception:
                 log.exception("The folder of models cannot be scanned; what is loaded is served.")

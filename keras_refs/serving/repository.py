@@ -37,7 +37,11 @@ class Repository:
 
     Args:
         root: Folder of models. A version that is, or contains, a link to a path outside it is not loaded.
-        options: `ServerOptions`, kept as an attribute; the defaults if not given.
+        options: `ServerOptions`; the defaults if not given.
+
+    Attributes:
+        root: The folder, as an absolute path.
+        options: The options.
 
     Raises:
         UserError: If the folder cannot be read, or has no folder of a name in the options.
@@ -45,7 +49,7 @@ class Repository:
 
     def __init__(self, root: str | Path, options: ServerOptions | None = None):
         self.options = options or ServerOptions()
-        self._root = Path(root).resolve()
+        self.root = Path(root).resolve()
         # By name the versions by number, the newest first. Replaced at every change: other threads read it.
         self._models: dict[str, dict[int, Version]] = {}
         self._threads: dict[Any, Any] = {}
@@ -53,7 +57,7 @@ class Repository:
         self._lock = threading.Lock()
         self._changed = False
         try:
-            there = sorted(path.name for path in self._root.iterdir())
+            there = sorted(path.name for path in self.root.iterdir())
         except OSError as error:
             raise UserError(f"The folder of models cannot be read: {error}") from error
         if missing := sorted(set(self.options.models) - set(there)):
@@ -78,7 +82,7 @@ class Repository:
         """
         end = time.monotonic() + (self.options.load_seconds if seconds is None else seconds)
         served = self.options.models
-        names = [path.name for path in self._root.iterdir() if not served or path.name in served]
+        names = [path.name for path in self.root.iterdir() if not served or path.name in served]
         for name in self._models.keys() - names:
             self._replace(name, {})
         for name in names:
@@ -104,7 +108,7 @@ class Repository:
         """Find the versions of a model, and have those loaded that are not."""
         versions = self._models.get(name, {})
         try:
-            folders = {int(path.name): path for path in (self._root / name).iterdir() if path.name.isdecimal()}
+            folders = {int(path.name): path for path in (self.root / name).iterdir() if path.name.isdecimal()}
         except (FileNotFoundError, NotADirectoryError):
             folders = {}
         except OSError as error:
@@ -157,8 +161,8 @@ class Repository:
         """
         paths = [folder, *folder.rglob("*")]
         for path in paths:
-            if not path.resolve().is_relative_to(self._root):
-                raise ValueError(f"{path.relative_to(self._root)} is a link to a path outside the folder of models")
+            if not path.resolve().is_relative_to(self.root):
+                raise ValueError(f"{path.relative_to(self.root)} is a link to a path outside the folder of models")
         files = [path for path in paths if not path.is_dir()]
         # Loaded, it takes at least as much as its files.
         size, left = sum(path.stat().st_size for path in files), limits.memory_left(self.options)

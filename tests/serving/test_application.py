@@ -241,3 +241,13 @@ def test_the_description_needs_no_network(client, page):
     for url in urls:
         assert url.startswith("/"), url
         assert client.get(url).status_code == 200
+
+
+def test_a_folder_without_models_is_named_in_the_log(tmp_path, caplog):
+    """Such as the folder of one model, which has versions where names are expected."""
+    models.write(tmp_path / "doubling" / "1")
+    with TestClient(application(Repository(tmp_path / "doubling"))) as client:
+        wait_until(lambda: client.get("/health").status_code == 200)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    folder = tmp_path / "doubling"
+    assert said == [f"{folder} has no models yet: it must be a folder of models, each with versions, as NAME/NUMBER."]

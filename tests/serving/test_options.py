@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 
@@ -34,6 +35,16 @@ def test_mistakes_on_the_command_line(tmp_path, capsys):
     assert "The folder of models must exist" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         serve.main(["--port", "many"])
+
+
+def test_an_address_that_is_taken_or_unknown_is_an_error_before_anything_is_loaded(tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert serve.main([str(tmp_path), "--port", port]) == 2
+    message = f"keras_refs: --host 127.0.0.1 and --port {port} cannot be listened on: Address already in use"
+    assert capsys.readouterr().err.startswith(message)
+    assert serve.main([str(tmp_path), "--host", "nowhere.invalid", "--port", "0"]) == 2
+    assert "--host nowhere.invalid and --port 0 cannot be listened on: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
