@@ -30,7 +30,7 @@ def _prepare(
         dataset: TFDS name of the data set to score on; by default the one on the model card.
         data_dir: TFDS data folder; by default the package's own for the data sets that come with it.
         data: File or folder to score on in place of a TFDS data set.
-        output: JSON file to write the metrics to; it must not exist.
+        output: JSON file to write the metrics to, which must not exist; its folder is created if it is missing.
     """
     return model, dataset, data_dir, data, output
 
@@ -40,8 +40,10 @@ def _evaluate(model, dataset, data_dir, data, output):
 
     commands.require_training_packages()
     folder, card = commands.read_export(model)
-    if output is not None and output.exists():
-        raise UserError(f"--output {output} exists; name a file that does not.")
+    if output is not None:
+        if output.exists():
+            raise UserError(f"--output {output} exists; name a file that does not.")
+        storage.require_writable(output.parent, "The folder of --output", required_bytes=0)
     recipe, config = commands.recipe_of(card, dataset, data_dir, data)
     note = commands.note_on_file(card, data)
     commands.import_tensorflow_quietly()
@@ -55,6 +57,7 @@ def _evaluate(model, dataset, data_dir, data, output):
     elif "sha256" in card["dataset"] if data else scored_on == card["dataset"]["name"]:
         print(f"Its model card claims {recipe.format_scores(card['test']).splitlines()[-1]}.")
     if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
         storage.write_json(output, scores)
 
 
