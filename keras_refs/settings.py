@@ -207,6 +207,11 @@ def check_privacy(config: Any) -> None:
         raise UserError(
             f"--private trains on one device, in one process. Received: --distribute {config.compute.distribute}"
         )
+    if flatten(config).get("batch_normalization"):
+        raise UserError(
+            "Batch normalization mixes the examples of a batch, which --private rules out: add "
+            "--no-batch-normalization."
+        )
 
 
 def flatten(config: Any) -> dict[str, Any]:

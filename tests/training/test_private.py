@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_refs import datasets, export, settings, training
 from keras_refs.errors import UserError
-from keras_refs.recipes import conv_classifier, logistic_regression
+from keras_refs.recipes import logistic_regression
 from keras_refs.train import main
 from keras_refs.training import private
 
@@ -209,11 +209,13 @@ def test_a_layer_that_mixes_examples_is_refused():
         training.make_private(model, plan())
 
 
-def test_batch_normalization_is_refused_before_the_noise_is_chosen(tmp_path, monkeypatch):
-    monkeypatch.setattr(private, "_smallest_noise", lambda *_: pytest.fail("The noise was chosen."))
-    wanted = settings.override(conv_classifier.Config(), batch_normalization=True, private=True, epsilon=3.0)
-    with pytest.raises(UserError, match="leave BatchNormalization out with --private"):
-        conv_classifier.train_and_evaluate(wanted, tmp_path / "run", tmp_path / "models")
+def test_batch_normalization_is_refused_with_the_option_that_leaves_it_out(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["mlp", "--private", "--epsilon", "3"]) == 2
+    said = capsys.readouterr()
+    assert said.err.endswith("which --private rules out: add --no-batch-normalization.\n")
+    assert said.out == ""
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_counts_what_it_spends_over_a_resume(tmp_path):
