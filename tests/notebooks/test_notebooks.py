@@ -1,10 +1,12 @@
 """The notebooks run from a clean start, and what they show is of the code they show."""
 
+import ast
 import re
 
 import nbformat
 import pytest
 
+import keras_refs
 from tests.notebooks import execution
 
 # What must hold after the last cell, so that the text is true.
@@ -77,6 +79,8 @@ def test_stored_outputs_are_those_of_the_code(name):
     assert {output.output_type for output in outputs} <= {"stream", "display_data", "execute_result"}
     assert {output.name for output in outputs if output.output_type == "stream"} == {"stdout"}
     assert any("image/png" in output.get("data", {}) for output in outputs)
+    # Of the package the digest knows nothing.
+    assert ast.literal_eval(outputs[0]["data"]["text/plain"]) == keras_refs.list_models()
 
 
 @pytest.mark.parametrize("name", CLAIMS)
