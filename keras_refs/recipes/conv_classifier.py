@@ -2,7 +2,7 @@ r"""Classify Fashion-MNIST's images of clothes with a small convolutional networ
 
     python -m keras_refs.train conv_classifier
 
-takes about two and a half minutes on 2 CPU cores with AMX and reaches 0.925 test accuracy with 121,930 parameters.
+takes about two and a half minutes on 2 CPU cores with AMX and reaches 0.926 test accuracy with 121,930 parameters.
 
     python -m keras_refs.train conv_classifier --epochs 60 --patience 60 --batch-size 128 \
         --learning-rate 0.002 --dropout 0.2

@@ -2,8 +2,9 @@
 
     python -m keras_refs.train gan
 
-takes 35 minutes on one CPU core. Three seeds reach on the test split a classifier-FID from 4.9 to 5.5 (noise 233,
-training images 0.3), a precision from 0.80 to 0.81 and a recall from 0.62 to 0.63 (training images 0.84 both).
+takes about forty minutes on a CPU core, 22 on two. Three seeds reach on the test split a classifier-FID from 4.9 to 5.5
+(noise 233, training images 0.3), a precision from 0.80 to 0.81 and a recall from 0.62 to 0.63 (training images 0.84
+both).
 
 The scores compare images in the features of a frozen classifier of these data, not of the Inception network that
 published Fréchet distances are measured with: hence "classifier-FID", which is not comparable with those.

@@ -2,8 +2,8 @@
 
     python -m keras_refs.train lstm_classifier
 
-reaches a test accuracy of 0.905 after about five minutes on 2 CPU cores. The 28 rows of an image are the steps of a
-sequence, their 28 pixels its features.
+reaches a test accuracy of 0.905 to 0.906 (three seeds) after about thirteen minutes on a CPU core that had other work,
+too. The 28 rows of an image are the steps of a sequence, their 28 pixels its features.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
     python -m keras_refs.train lstm_regressor
 
 has an RMSE of 113 kW over the 24 hours (mean of three seeds; a ridge regression of the same week 141, or 130 with the
-holidays as inputs, too) after about a minute of training on a CPU core. It reads the week day by day, and the calendar,
-and learns what a linear forecast leaves over.
+holidays as inputs, too) after about a minute of training on two CPU cores. It reads the week day by day, and the
+calendar, and learns what a linear forecast leaves over.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python -m keras_refs.train self_attention_classifier
 
-takes four to eight minutes on two CPU cores and classifies 94 of 100 pieces of forty characters correctly, from
+takes seven to eight minutes on two CPU cores and classifies 94 of 100 pieces of forty characters correctly, from
 articles it was not trained on (mean of three seeds): as many as a linear model on character n-grams, and more than
 `rnn_text_classifier`. Most mistakes are between languages whose declarations are nearly the same, such as Bosnian and
 Croatian.
