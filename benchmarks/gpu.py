@@ -255,7 +255,7 @@ def table(measured):
     """Return the figures as a table in Markdown."""
     lines = [
         "| network | precision | batch | step | `fit` | PyTorch | PyTorch compiled | step to compiled "
-        "| share of the peak | memory: step, PyTorch compiled |",
+        "| fraction of the peak | memory: step, PyTorch compiled |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in measured["rows"]:
