@@ -4,8 +4,8 @@
 
 trains models of one dense layer with 1, 2 and 4 workers, in a network of their own, whose counters nothing else changes
 (`unshare` and `ip` of Linux). Then it measures the step of conv_classifier, g2p and BERT with 110 million parameters in
-one process: its CPU time divided by the cores, which other work on the machine changes little. `results/workers.json` has
-the figures; `benchmarks/readme.py` works out from them, by the formula of `exchange_seconds`, what machines gain.
+one process: its CPU time divided by the cores, which other work on the machine changes little. `results/workers.json`
+has the figures; `benchmarks/readme.py` works out from them, by the formula of `exchange_seconds`, what machines gain.
 """
 
 import argparse

@@ -31,6 +31,8 @@ python_maximum_signature_line_length = 100
 napoleon_numpy_docstring = False
 # Else what is described in the class and at its place is described twice, which Sphinx warns of.
 napoleon_use_ivar = True
+# Else what stands before the colon in "A dictionary: ..." is taken away, for a type.
+napoleon_use_rtype = False
 
 
 def setup(app):
@@ -38,7 +40,7 @@ def setup(app):
     app.connect("autodoc-process-docstring", _read_as_markdown, priority=400)
 
 
-def _read_as_markdown(_app, _what, _name, _object, _options, lines):
+def _read_as_markdown(_app, what, _name, _object, _options, lines):
     """Say in reStructuredText what docstrings mean: indented commands and formulas are literal, `|` is a bar."""
     read, text_before, literal = [], "", False
     for number, line in enumerate(lines):
@@ -49,4 +51,5 @@ def _read_as_markdown(_app, _what, _name, _object, _options, lines):
         literal = literal and (indented or not line)
         read.append(line if literal else re.sub(r"(`[^`]*`)|\|", lambda found: found[1] or r"\|", line))
         text_before = line or text_before
-    lines[:] = read
+    # In the first line of an attribute's docstring, too: an empty comment goes before it.
+    lines[:] = ["..", "", *read] if what in ("attribute", "data", "property") else read
