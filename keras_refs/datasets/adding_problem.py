@@ -85,7 +85,11 @@ def make_sequences(examples: int, length: int, seeds: Sequence[int]) -> tuple[tf
 def adding_problem_batches(
     length: int, batch_size: int, seed: int, first_step: int, last_step: int, shard: Shard = WHOLE
 ) -> tf.data.Dataset:
-    """Return the `tf.data.Dataset` of `(sequences, sums)` of the steps `first_step <= step < last_step`, or a shard."""
+    """Return the `tf.data.Dataset` of `(sequences, sums)` of the steps `first_step <= step < last_step`, or a shard.
+
+    Each is what `make_sequences` returns for `batch_size` examples of `length` steps, from an integer `seed` and the
+    step.
+    """
 
     def batch(step):
         sequences, sums = make_sequences(batch_size, length, (seed, step))

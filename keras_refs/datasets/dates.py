@@ -43,7 +43,7 @@ def generate_dates(
     """Return a `TranscriptionDataset` of dates, whose splits share no day and no format.
 
     A source is a day of the years 1969 to 2068 as it is written in one of `LANGUAGES`; its one target is such as
-    `"2026-03-03"`. The examples of a split depend on their number alone.
+    `"2026-03-03"`. Each argument is the number of examples of a split, which depend on it alone.
     """
     counts = {"train": train_examples, "validation": validation_examples, "test": test_examples}
     numbered = enumerate(counts.items())

@@ -137,7 +137,10 @@ def training_batches(
 
 
 def evaluation_batches(split: Split, num_classes: int, batch_size: int) -> tf.data.Dataset:
-    """Return `(images, targets)` of every example once, in order; the last batch may be smaller."""
+    """Return the `tf.data.Dataset` of every example of a `Split` once, in order; the last batch may be smaller.
+
+    Its elements are those of `training_batches`: images uint8 and one-hot targets float32.
+    """
     return ordered_batches(
         (split.images, split.labels), batch_size, lambda images, labels: (images, tf.one_hot(labels, num_classes))
     )

@@ -158,7 +158,10 @@ class _Sums:
 
 
 def one_in(step: int, count: int) -> np.ndarray:
-    """Return the indices of one in `step` of so many windows, in order; at random, as each hour is to have some."""
+    """Return the indices of one in `step` of `count` windows, integers in ascending order.
+
+    They are chosen at random, always the same ones, so that every hour of the day is among them.
+    """
     if step == 1:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).choice(count, -(-count // step), replace=False))

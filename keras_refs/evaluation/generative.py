@@ -11,7 +11,10 @@ from sklearn.neighbors import NearestNeighbors
 
 
 def generative_metrics(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
-    """Return `frechet_distance`, `kernel_distance`, `precision` and `recall` of two sets of features by name."""
+    """Return `frechet_distance`, `kernel_distance`, `precision` and `recall` of two sets of features by name.
+
+    Both are `(examples, dimensions)`, of at least four examples each, and may differ in their number.
+    """
     precision, recall = precision_and_recall(real, generated)
     return {
         "frechet_distance": frechet_distance(real, generated),
@@ -29,11 +32,12 @@ def evenness(fractions: ArrayLike) -> float:
 
 
 def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
-    """Return the Fréchet distance of two sets of features, each modelled as a sample of a Gaussian.
+    """Return the squared Fréchet distance of two sets of features, each modelled as a sample of a Gaussian.
 
+    Both are `(examples, dimensions)`, of at least two examples each, and may differ in their number. The distance is
     |m - n|^2 + tr(C + D - 2 (C D)^(1/2)), with the means m, n and the covariances C, D: 0 for the same mean and
-    covariance. It is in squared units of the features, and biased: between two samples of one distribution it is
-    above 0, the more so the smaller they are. Heusel et al. 2017, whose features were another network's.
+    covariance. It is biased: between two samples of one distribution it is above 0, the more so the smaller they are.
+    Heusel et al. 2017, whose features were another network's.
     """
     means = [np.mean(features, axis=0, dtype="float64") for features in (real, generated)]
     covariances = [np.atleast_2d(np.cov(features, rowvar=False, dtype="float64")) for features in (real, generated)]
@@ -43,7 +47,10 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
 def gaussian_frechet_distance(
     mean: np.ndarray, other_mean: np.ndarray, covariance: np.ndarray, other_covariance: np.ndarray
 ) -> float:
-    """Return the squared Fréchet distance of two Gaussians."""
+    """Return the squared Fréchet distance of two Gaussians.
+
+    Means are `(dimensions,)`, covariances `(dimensions, dimensions)`.
+    """
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
     # C D and C^(1/2) D C^(1/2) have the same eigenvalues, and the second is symmetric.
@@ -58,8 +65,9 @@ def kernel_distance(
     """Return the kernel distance of two sets of features: the mean of unbiased estimates on random subsets.
 
     The squared maximum mean discrepancy for the kernel k(x, y) = (x . y / dimensions + 1)^3. It is 0 on average for two
-    samples of one distribution, and may be slightly negative. Bińkowski et al. 2018. There are `subsets` subsets, each
-    of `size` examples of either set, or as many as the smaller one has; `seed` is that of the random choice.
+    samples of one distribution, and may be slightly negative. Bińkowski et al. 2018. Both sets are `(examples,
+    dimensions)`, of at least two examples each. There are `subsets` subsets, each of `size` examples of either set, or
+    as many as the smaller one has; `seed` is that of the random choice.
     """
     rng = np.random.default_rng(seed)
     size = min(size, len(real), len(generated))
@@ -77,8 +85,8 @@ def precision_and_recall(real: np.ndarray, generated: np.ndarray, neighbours: in
     """Return the fraction of generated examples that lie among the real ones, and of real ones among the generated.
 
     An example lies among others if it is no farther from one of them than that one's k-th nearest neighbour of its own
-    set; k is `neighbours`, less than the number of examples of either set. Precision measures quality, recall coverage
-    of the kinds of real examples. Kynkäänniemi et al. 2019.
+    set; k is `neighbours`, less than the number of examples of either set, which are `(examples, dimensions)`.
+    Precision measures quality, recall coverage of the kinds of real examples. Kynkäänniemi et al. 2019.
     """
     return _fraction_among(generated, real, neighbours), _fraction_among(real, generated, neighbours)
 
@@ -91,7 +99,10 @@ def _fraction_among(examples, others, neighbours):
 
 
 def nearest_examples(generated: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each generated example the Euclidean distance to the nearest real one, and the index of that one."""
+    """Return for each generated example the Euclidean distance to the nearest real one, and the index of that one.
+
+    Examples are arrays of any one shape, `(examples, ...)`; both are `(generated examples,)`.
+    """
     generated, real = (np.reshape(examples, (len(examples), -1)).astype("float32") for examples in (generated, real))
     distances, indices = NearestNeighbors(n_neighbors=1).fit(real).kneighbors(generated)
     return distances[:, 0], indices[:, 0]

@@ -30,6 +30,9 @@ def ridge_predictions(
 
 
 def fit_ngram_classifier(texts: Sequence[str], labels: np.ndarray) -> Any:
-    """Return a linear support vector machine on character n-grams of lengths 1 to 4, whose `predict` takes texts."""
+    """Return a linear support vector machine on character n-grams of lengths 1 to 4, whose `predict` takes texts.
+
+    `labels` has the class of each text, integers `(texts,)`; `predict` returns such an array.
+    """
     ngrams = TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), lowercase=False, sublinear_tf=True)
     return make_pipeline(ngrams, LinearSVC(random_state=0)).fit(texts, labels)

@@ -63,7 +63,15 @@ def _reason(error):
 
 
 def to_onnx(folder: str | os.PathLike, signature: str) -> onnx.ModelProto:
-    """Return an `onnx.ModelProto` of a signature in float32, which takes batches of any size."""
+    """Return an `onnx.ModelProto` of a signature in float32, which takes batches of any size.
+
+    Args:
+        folder: A version folder.
+        signature: Name of a signature without strings, such as `numeric`; its inputs keep their names.
+
+    Raises:
+        KeyError: If the export has no signature of that name.
+    """
     from tf2onnx import convert
 
     loaded = tf.saved_model.load(str(folder))

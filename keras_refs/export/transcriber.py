@@ -134,7 +134,10 @@ class SavedTranscriber(SavedFunction):
         self.source_symbols, self.target_symbols = read_symbols(folder)
 
     def transcribe(self, sources: Sequence[str], batch_size: int = 1000) -> list[tuple[str, ...]]:
-        """Return for each string the symbols of its best output, a tuple, by a signature that takes strings."""
+        """Return for each string the symbols of its best output, a tuple, by a signature that takes strings.
+
+        `batch_size` strings are computed at once.
+        """
         # In batches of sources of about the same length: each takes as long as its longest.
         order = sorted(range(len(sources)), key=lambda index: len(sources[index]))
         (source_name,) = self.inputs
