@@ -93,10 +93,10 @@ def choose_compute(
         raise ValueError(f"`family` must be one of {', '.join(FAMILIES)}. Received: family={family!r}")
     chosen_precision, precision_reason = _precision(device, family)
     if precision != "auto":
-        chosen_precision, precision_reason = precision, f"{precision} as asked for"
+        chosen_precision, precision_reason = precision, f"{precision} by --precision"
     jit_compile, jit_reason = _jit(device, family)
     if jit != "auto":
-        jit_compile, jit_reason = jit == "on", f"XLA {jit} as asked for"
+        jit_compile, jit_reason = jit == "on", f"XLA {jit} by --jit"
     if workers > 1:
         jit_compile, jit_reason = False, "no XLA: it cannot compile what workers send each other"
     reasons = [precision_reason, jit_reason]

@@ -48,8 +48,8 @@ def test_another_family_is_refused():
 def test_flags_override_the_choice_and_the_reason_says_so():
     plan = choose_compute(AMX, "convolutional", precision="float32", jit="on")
     assert (plan.precision, plan.jit_compile) == ("float32", True)
-    assert "float32 as asked for" in plan.describe()
-    assert "XLA on as asked for" in plan.describe()
+    assert "float32 by --precision" in plan.describe()
+    assert "XLA on by --jit" in plan.describe()
 
 
 def test_float16_gets_loss_scaling():

@@ -91,7 +91,10 @@ def read_numbers(
 def _target_and_inputs(path, table, target, inputs):
     names = table.column_names
     if target is None and "target" not in names:
-        raise UserError(f"Name with --target the column of {path} to predict: {', '.join(names)}.")
+        raise UserError(
+            f"{path} has no column 'target' to predict: call it so, or train with --target NAME. "
+            f"Its columns are: {', '.join(names)}."
+        )
     target = target or "target"
     for name, option in ((target, "--target"), *((name, "--inputs") for name in inputs)):
         require_column(table, name, option)

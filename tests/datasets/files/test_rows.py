@@ -112,7 +112,9 @@ def test_a_number_to_predict_from_named_columns(irises):
 
 
 def test_tables_that_are_refused(irises, tmp_path):
-    with pytest.raises(UserError, match="Name with --target the column of .* to predict: a, b, c, d, species"):
+    with pytest.raises(
+        UserError, match="no column 'target' to predict: .*--target.* Its columns are: a, b, c, d, species"
+    ):
         read_numbers(irises)
     with pytest.raises(UserError, match="--target must be a column of .*: 'a', 'b', 'c', 'd', 'species'. Received: e"):
         read_numbers(irises, "e")
