@@ -3,9 +3,9 @@
     python benchmarks/workers.py
 
 trains models of one dense layer with 1, 2 and 4 workers, in a network of their own, whose counters nothing else changes
-(`unshare` and `ip` of Linux). Then it measures the step of conv_classifier, g2p and BERT with 110 million parameters in
-one process: its CPU time divided by the cores, which other work on the machine changes little. `results/workers.json`
-has the figures; `benchmarks/readme.py` works out from them, by the formula of `exchange_seconds`, what machines gain.
+(`unshare` and `ip` of Linux). Then it measures the step of C1, of g2p and of BERT with 110 million parameters in one
+process: its CPU time divided by the cores, which other work on the machine changes little. `results/workers.json` has
+the figures; `benchmarks/readme.py` works out from them, by the formula of `exchange_seconds`, what machines gain.
 """
 
 import argparse
@@ -193,7 +193,7 @@ def measure_models():
     words = {"source": tokens(256, 8), "target": tokens(256, 7)}
     texts = {"tokens": tokens(16, 128), "segments": tf.zeros([16, 128], tf.int32)}
     found = {
-        "conv_classifier": (models.conv_classifier(), tf.zeros([64, 28, 28, 1]), tf.one_hot([0] * 64, 10), 20),
+        "C1": (models.conv_classifier(), tf.zeros([64, 28, 28, 1]), tf.one_hot([0] * 64, 10), 20),
         "g2p": (transcription, words, tf.one_hot(tokens(256, 7), 41), 5),
         "BERT": (models.bert_classifier(), texts, tf.one_hot([0] * 16, 2), 2),
     }
