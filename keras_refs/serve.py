@@ -21,6 +21,7 @@ from keras_refs import commands, trained
 from keras_refs.errors import UserError
 from keras_refs.serving.options import HALF_OF_CORES, ServerOptions
 from keras_refs.settings import Count
+from keras_refs.training import interruption
 
 log = logging.getLogger("keras_refs.serve")
 IDLE_SECONDS = 10
@@ -62,42 +63,25 @@ def _serve(arguments):
     if not root.is_dir():
         raise UserError(f"The folder of models must exist. Received: {root}")
     _require_address(command)
-    try:
-        import uvicorn
-    except ImportError as error:
-        raise UserError("Serving needs more packages: pip install 'keras_refs[serve]'") from error
-    # TensorFlow would import Keras, which takes as long again and which exports do not need.
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    commands.import_tensorflow_quietly()
-    from keras_refs.serving import logs
-    from keras_refs.serving.protocol import Protocol
-
-    logs.configure(command.log_level)
-    application = _application(command, root)
-    _allow_connections()
-    uvicorn.run(
-        application,
-        host=command.host,
-        port=command.port,
-        http=Protocol,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=math.ceil(command.request_seconds),
-        ssl_certfile=command.tls_cert,
-        ssl_keyfile=command.tls_key,
-        log_config=None,
-        # Both take time on every request, and nothing reads what they yield.
-        access_log=False,
-        proxy_headers=False,
-    )
+    if not importlib.util.find_spec("uvicorn"):
+        raise UserError("Serving needs more packages: pip install 'keras_refs[serve]'")
+    # An exception would be lost where an import or a destructor catches it.
+    with interruption.handled_by(lambda *_: _end(0)):
+        _listen(_application(command, root), command)
 
 
 def _application(command, root):
     """Return the application, with the page to try models on if there is to be one, and log its address."""
+    # TensorFlow would import Keras, which takes as long again and which exports do not need.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    commands.import_tensorflow_quietly()
     import tensorflow as tf
 
     from keras_refs import serving
+    from keras_refs.serving import logs
 
     tf.config.threading.set_intra_op_parallelism_threads(command.operation_threads)
+    logs.configure(command.log_level)
     repository = serving.Repository(root, command)
     application = serving.application(repository)
     address = f"{'https' if command.tls_cert else 'http'}://{command.host}:{command.port}"
@@ -107,6 +91,39 @@ def _application(command, root):
         application = mount(application, repository, address)
     log.info("Serving %s on %s", root, address)
     return application
+
+
+def _listen(application, command):
+    """Serve until a signal, which uvicorn raises again when the last request has its response."""
+    import uvicorn
+
+    from keras_refs.serving.protocol import Protocol
+
+    _allow_connections()
+    try:
+        uvicorn.run(
+            application,
+            host=command.host,
+            port=command.port,
+            http=Protocol,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=math.ceil(command.request_seconds),
+            ssl_certfile=command.tls_cert,
+            ssl_keyfile=command.tls_key,
+            log_config=None,
+            # Both take time on every request, and nothing reads what they yield.
+            access_log=False,
+            proxy_headers=False,
+        )
+    except SystemExit as failed:
+        _end(failed.code)
+
+
+def _end(code):
+    """End the process at once: on Python's own way out, a thread that loads a model in C++ aborts it."""
+    for handler in logging.getLogger("keras_refs").handlers:
+        handler.flush()
+    os._exit(code)
 
 
 def _require_certificate(command):

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import logging.handlers
 import queue
+import time
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -17,6 +18,12 @@ class _Lines(logging.handlers.QueueHandler):
         record.request_id = REQUEST_ID.get()
         with contextlib.suppress(queue.Full):
             super().enqueue(record)
+
+    def flush(self):
+        """Wait until all records are written, but no longer than a second: perhaps nobody reads."""
+        end = time.monotonic() + 1
+        while self.queue.unfinished_tasks and time.monotonic() < end:
+            time.sleep(0.01)
 
 
 def configure(level: str) -> None:

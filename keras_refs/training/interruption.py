@@ -3,7 +3,8 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 
 class Interrupted(KeyboardInterrupt):
@@ -21,7 +22,7 @@ def raised_as_exceptions() -> Iterator[None]:
     def handle(signum, _frame):
         raise Interrupted(signum)
 
-    with _handled_by(handle):
+    with handled_by(handle):
         yield
 
 
@@ -35,12 +36,13 @@ def collected() -> Iterator[list[int]]:
             raise Interrupted(signum)
         received.append(signum)
 
-    with _handled_by(handle):
+    with handled_by(handle):
         yield received
 
 
 @contextlib.contextmanager
-def _handled_by(handler):
+def handled_by(handler: Callable[[int, Any], None]) -> Iterator[None]:
+    """Inside the `with`, SIGINT and SIGTERM call the handler, with the signal's number and the frame."""
     if threading.current_thread() is not threading.main_thread():
         # Python delivers signals to the main thread alone.
         yield

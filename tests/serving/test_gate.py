@@ -4,9 +4,11 @@ import base64
 import contextlib
 import json
 import logging
+import logging.handlers
 import queue
 import re
 import socket
+import time
 import urllib.parse
 
 import httpx2
@@ -154,6 +156,22 @@ def test_no_request_waits_for_the_reader_of_the_log():
         lines.emit(logging.makeLogRecord({"msg": str(number)}))
     assert lines.queue.get_nowait().getMessage() == "0"
     assert lines.queue.empty()
+
+
+def test_the_last_lines_of_the_log_are_waited_for():
+    class Slow(logging.Handler):
+        def emit(self, record):
+            time.sleep(0.1)
+            written.append(record.getMessage())
+
+    written, lines = [], logs._Lines(queue.Queue())
+    listener = logging.handlers.QueueListener(lines.queue, Slow())
+    listener.start()
+    lines.emit(logging.makeLogRecord({"msg": "first"}))
+    lines.emit(logging.makeLogRecord({"msg": "last"}))
+    lines.flush()
+    assert written == ["first", "last"]
+    listener.stop()
 
 
 @pytest.fixture
