@@ -46,7 +46,7 @@ def application(repository: Repository) -> FastAPI:
         UserError: If the options name a file of keys that cannot be read.
 
     Its `state.predict` is a function of a request body, the name of a model and a version or `None`, which returns the
-    response body or raises `RequestError`; `state.ready` is a `threading.Event`, set when the models are loaded.
+    response body or raises `RequestError`; `state.ready` is a `threading.Event`, set when the repository is ready.
     """
     options, server = repository.options, _Server(repository)
     app = FastAPIOffline(
@@ -66,7 +66,7 @@ def application(repository: Repository) -> FastAPI:
 
     @app.get("/health", tags=["server"])
     def health():
-        """Return the names of the models; status 503 until they are loaded."""
+        """Return the names of the models; status 503 until each has a version that is served, or cannot be loaded."""
         if not server.ready.is_set():
             raise rest.RequestError("The models are being loaded.", 503)
         return {"models": repository.names}
@@ -179,21 +179,27 @@ class _Server:
         gc.unfreeze()
 
     def _poll(self, stop):
+        seconds = None
         while not stop.is_set():
             try:
+                changed = self.repository.update(seconds)
                 # The first time it waits for the models, then only for what comes at once.
-                changed = self.repository.update(self._options.poll_seconds if self.ready.is_set() else None)
+                seconds = self._options.poll_seconds
                 if changed or limits.memory_left(self._options) < 0:
                     limits.free_memory()
-                if not (self.ready.is_set() or self.repository.names):
-                    log.warning(
-                        "%s has no models yet: it must be a folder of models, each with versions, as NAME/NUMBER.",
-                        self.repository.root,
-                    )
-                self.ready.set()
+                if self.repository.is_ready and not self.ready.is_set():
+                    self._warn_of_no_models()
+                    self.ready.set()
             except Exception:
                 log.exception("The folder of models cannot be scanned; what is loaded is served.")
             stop.wait(self._options.poll_seconds)
+
+    def _warn_of_no_models(self):
+        if not self.repository.names:
+            log.warning(
+                "%s has no models yet: it must be a folder of models, each with versions, as NAME/NUMBER.",
+                self.repository.root,
+            )
 
     async def respond(self, request, name, number):
         """Return the response to a prediction request."""

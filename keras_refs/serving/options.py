@@ -45,7 +45,7 @@ class ServerOptions(Settings):
     poll_seconds: Thousandths = 1.0
     """Time between two scans of the folder for new models and versions."""
     load_seconds: Thousandths = 60.0
-    """Maximum time that /health waits for a version at the start; one that takes longer is served when it is loaded."""
+    """Maximum time that /health waits at the start for other versions of a model of which one is loaded."""
     api_key: str | None = dataclasses.field(default=None, repr=False)
     """A key that every request but /health must send, else it gets status 401. Other users of the machine see it; a file is safer."""  # noqa: E501
     api_key_file: str | None = None

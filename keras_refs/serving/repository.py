@@ -68,6 +68,16 @@ class Repository:
         """Names of the models with any version."""
         return sorted(self._models)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether every model has a version that is served, or only such as cannot be."""
+        # First the scans: what one has found is among the models when it ends.
+        scans = [key for key, thread in list(self._threads.items()) if isinstance(key, str) and thread.is_alive()]
+        if not self._models.keys() >= set(scans):
+            return False
+        states = [{version.state for version in versions.values()} for versions in self._models.values()]
+        return all("AVAILABLE" in each or "LOADING" not in each for each in states)
+
     def update(self, seconds: float | None = None) -> bool:
         """Scan the folder once, load new versions, and drop removed ones.
 

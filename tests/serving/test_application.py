@@ -7,13 +7,15 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 
 import pytest
 from starlette.testclient import TestClient
 
-from keras_refs.serving import Repository, ServerOptions, application
+from keras_refs.serving import Repository, Servable, ServerOptions, application
+from keras_refs.serving import repository as repository_module
 from tests.conftest import REPOSITORY
 from tests.serving import models
 from tests.serving.servers import free_port, wait_until
@@ -167,6 +169,32 @@ def test_before_the_models_are_loaded(root):
         response = client.get("/health")
         assert (response.status_code, response.json()) == (503, {"error": "The models are being loaded."})
         go.set()
+
+
+def test_the_server_is_ready_when_every_model_answers_however_long_one_loads(root, tmp_path, monkeypatch):
+    """A model with a version to serve waits for no other, and none for what cannot be loaded."""
+
+    def slow(folder, options):
+        if folder in waited_for:
+            waited_for[folder].wait(60)
+        return Servable(folder, options)
+
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "broken" / "1").mkdir(parents=True)
+    waited_for = {tmp_path / "doubling" / "2": threading.Event(), tmp_path / "texts" / "1": threading.Event()}
+    monkeypatch.setattr(repository_module, "Servable", slow)
+    repository = Repository(tmp_path, ServerOptions(load_seconds=0.1, poll_seconds=0.01))
+    with TestClient(application(repository)) as client:
+        wait_until(lambda: client.get("/v1/models/doubling/versions/1/metadata").status_code == 200)
+        wait_until(lambda: repository.status("broken")[0]["state"] == "END")
+        # Many times load_seconds.
+        time.sleep(1)
+        assert client.get("/health").status_code == 503
+        waited_for[tmp_path / "texts" / "1"].set()
+        wait_until(lambda: client.get("/health").status_code == 200)
+        assert client.get("/v1/models/texts/metadata").status_code == 200
+        assert client.get("/v1/models/doubling/versions/2/metadata").status_code == 503
+        waited_for[tmp_path / "doubling" / "2"].set()
 
 
 def test_a_server_stopped_while_models_load_ends_at_once(tmp_path):
