@@ -20,13 +20,13 @@ from .image_classification import load_image_split as load_image_split
 from .image_classification import training_batches as training_batches
 from .iso8601 import iso_times as iso_times
 from .linear_forecasts import WindowInputs as WindowInputs
-from .linear_forecasts import one_in as one_in
 from .ngrams import NgramChannels as NgramChannels
 from .ngrams import NgramTokens as NgramTokens
 from .packed_texts import PackedTexts as PackedTexts
 from .pipelines import Dataset as Dataset
 from .pipelines import Shard as Shard
 from .pipelines import gathers as gathers
+from .pipelines import one_in as one_in
 from .pipelines import ordered_batches as ordered_batches
 from .pipelines import shuffled_batches as shuffled_batches
 from .series import SeriesDataset as SeriesDataset

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from scipy.linalg import solve
 
+from keras_refs.datasets.pipelines import one_in
+
 if TYPE_CHECKING:
     from keras_refs.datasets.series import Windows
 
@@ -155,16 +157,6 @@ class _Sums:
     def squared_error(self, kernel):
         """Return the sum of the squared errors of `x @ kernel`."""
         return float(((self.xx @ kernel - 2 * self.xy) * kernel).sum() + self.yy)
-
-
-def one_in(step: int, count: int) -> np.ndarray:
-    """Return the indices of one in `step` of `count` windows, integers in ascending order.
-
-    They are chosen at random, always the same ones, so that every hour of the day is among them.
-    """
-    if step == 1:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(0).choice(count, -(-count // step), replace=False))
 
 
 def _sums(windows, start, stop, prepare, inputs, step):

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+import numpy as np
 import tensorflow as tf
 
 if TYPE_CHECKING:
-    import numpy as np
     import tensorflow_datasets as tfds
 
 
@@ -187,3 +187,13 @@ def shuffled_range(
     positions = tf.range(count, dtype=tf.int64) + first
     seeds = tf.stack([tf.constant(seed, tf.int64), epoch])
     return tf.random.experimental.index_shuffle(positions, seed=seeds, max_index=examples - 1)
+
+
+def one_in(step: int, count: int) -> np.ndarray:
+    """Return the indices of one in `step` of `count` examples, integers in ascending order.
+
+    They are chosen at random, always the same ones, so that every hour of the day is among those of a series.
+    """
+    if step == 1:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, -(-count // step), replace=False))

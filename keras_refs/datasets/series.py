@@ -14,8 +14,7 @@ import tensorflow as tf
 from keras_refs.datasets import files
 from keras_refs.datasets.calendars import Calendar, load_calendar
 from keras_refs.datasets.iso8601 import iso_times
-from keras_refs.datasets.linear_forecasts import one_in
-from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, ordered_batches, shuffled_batches
+from keras_refs.datasets.pipelines import WHOLE, Dataset, Examples, one_in, ordered_batches, shuffled_batches
 from keras_refs.datasets.regular import regular_series
 from keras_refs.datasets.series_sets import read_splits
 from keras_refs.datasets.steps import Step
