@@ -143,7 +143,8 @@ def page(browser, address):
 
 def test_lists_the_models_that_are_loaded(page):
     page.find("#model input").click()
-    wait_until(lambda: [word for word in page.text("[role=option]").split() if word != "✓"] == MODELS)
+    page.find("[role=option]")
+    assert [word for word in page.text("[role=option]").split() if word != "✓"] == MODELS
 
 
 def test_a_word_is_pronounced_and_its_attention_drawn(page):
@@ -195,7 +196,8 @@ def test_classes_of_a_model_without_a_card_are_numbered(page):
 def test_an_empty_image_is_an_error(page):
     page.choose("conv_classifier")
     page.press("Classify")
-    wait_until(lambda: "Draw something first." in page.text("body"))
+    assert "Draw something first." in page.find(".toast-body.error").text
+    assert "%" not in page.text("#classes")
 
 
 def test_a_slider_interpolates_the_latents(page):
