@@ -3,6 +3,7 @@ from .adapters import freeze as freeze
 from .adapters import load_adapters as load_adapters
 from .adapters import merge_adapters as merge_adapters
 from .adapters import save_adapters as save_adapters
+from .adapters import split_before_head as split_before_head
 from .checkpoint import bert_sizes as bert_sizes
 from .checkpoint import load_bert_weights as load_bert_weights
 from .checkpoint import read_bert as read_bert

@@ -1,7 +1,8 @@
-"""Low-rank adapters (LoRA): few numbers that turn the weights of a trained BERT into those of a fine-tuned one.
+"""Which layers of a trained BERT are trained, and low-rank adapters (LoRA) in place of its own weights.
 
-With adapters the kernel W of a feed-forward layer is W + A B, where A has as few columns as B has rows, the rank, and
-only A, B and the head are trained (Hu et al. 2021, "LoRA: Low-rank adaptation of large language models").
+Adapters are few numbers that turn the weights of a trained BERT into those of a fine-tuned one. With them the kernel W
+of a feed-forward layer is W + A B, where A has as few columns as B has rows, the rank, and only A, B and the head are
+trained (Hu et al. 2021, "LoRA: Low-rank adaptation of large language models").
 """
 
 from __future__ import annotations
@@ -20,11 +21,22 @@ _HEAD = "classifier"
 _A, _B = "lora_kernel_a", "lora_kernel_b"
 
 
-def freeze(model: keras.Model, blocks: int) -> None:
-    """Freeze the embeddings and the first `blocks` blocks of a `models.bert_classifier`."""
-    frozen = tuple(f"block{number}_" for number in range(1, blocks + 1))
+def freeze(model: keras.Model, but_last: int) -> None:
+    """Freeze the embeddings and all blocks of a `models.bert_classifier` but the last `but_last`."""
+    blocks = sum(layer.name.endswith("_attention") for layer in model.layers)
+    frozen = tuple(f"block{number}_" for number in range(1, blocks - but_last + 1))
     for layer in model.layers:
         layer.trainable = not layer.name.startswith(frozen) and "embedding" not in layer.name
+
+
+def split_before_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Return a `models.bert_classifier` up to the dropout before its head, and what follows; layers are shared."""
+    import keras
+
+    # Without a dropout rate there is no such layer.
+    first = next(layer for layer in model.layers if layer.name in ("dropout", _HEAD))
+    pooled = first.input
+    return keras.Model(model.input, pooled), keras.Model(pooled, model.output)
 
 
 def add_adapters(model: keras.Model, rank: int) -> None:

@@ -132,10 +132,10 @@ def train_and_evaluate(
         if trained == "adapters":
             pretrained.add_adapters(model, config.fine_tuning.rank)
         elif trained == "last_two":
-            pretrained.freeze(model, blocks=_num_blocks(model) - 2)
+            pretrained.freeze(model, but_last=2)
         elif trained == "head":
             # What does not change is computed once.
-            embed, fitted = _split_before_head(model)
+            embed, fitted = pretrained.split_before_head(model)
             inputs = {name: _predict(embed, numbers) for name, numbers in inputs.items()}
         # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
         optimizer = optimizer or training.adam(config.training, steps)
@@ -175,24 +175,10 @@ def train_and_evaluate(
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 
-def _num_blocks(model):
-    return sum(layer.name.endswith("_attention") for layer in model.layers)
-
-
-def _split_before_head(model):
-    """Return the model up to the dropout before the head, and what follows, which share its layers."""
-    import keras
-
-    # Without a dropout rate there is no such layer.
-    first = next(layer for layer in model.layers if layer.name in ("dropout", "classifier"))
-    pooled = first.input
-    return keras.Model(model.input, pooled), keras.Model(pooled, model.output)
-
-
-def _predict(model, tokens, batch_size=64):
-    """Return the outputs of a model for tokens, in batches of about the same length."""
+def _predict(model, tokens):
+    """Return the outputs of a model for tokens."""
     order = _by_length(tokens)
-    batches = datasets.ordered_batches((tokens[order],), batch_size, lambda tokens: (_with_segments(tokens, 0)[0],))
+    batches = datasets.ordered_batches((tokens[order], order), 64, _with_segments)
     return model.predict(batches, verbose=0)[np.argsort(order)]
 
 
@@ -269,10 +255,7 @@ def apply_adapters(adapters: str | Path, weights: str | Path, export_dir: str | 
 
 
 def evaluate(folder: str | Path, config: Config) -> dict[str, Any]:
-    """Return the classification metrics of an export, beside the accuracy of a linear model on character n-grams.
-
-    The linear model learned from the same texts.
-    """
+    """Return an export's classification metrics, and the accuracy of a linear model fitted to the same texts."""
     data = load(config, text_classification.load_to_score(folder, config))
     return text_classification.evaluate(folder, data.train, data.test, data)
 
@@ -286,7 +269,7 @@ def explain(folder: str | Path, config: Config, figures: Path, texts: Sequence[s
     Raises:
         UserError: If a text is empty.
     """
-    texts = list(texts) or _test_texts(folder, config, of_each_class=4)
+    texts = list(texts) or text_classification.load_to_score(folder, config).test.per_class(4, seed=0).texts
     labels, titles = text_classification.predict(folder, texts)
     network = export.load_model(folder)
     tokens = _read_tokens(config.fine_tuning.weights, network)
@@ -302,19 +285,12 @@ def explain(folder: str | Path, config: Config, figures: Path, texts: Sequence[s
     evaluation.save_characters(rows, titles, strengths, "gradient norm", figures / "characters.png")
 
 
-def _test_texts(folder, config, of_each_class):
-    test = text_classification.load_to_score(folder, config).test
-    return list(test.per_class(of_each_class, seed=0).texts)
-
-
 def _gradient_norms(network, tokens, label):
     """Return the L2 norm of the gradient of a class's logit with respect to the embedding of each token of one text."""
     import keras
 
-    embedding, inputs = (
-        network.get_layer("embedding_dropout").output,
-        [network.input["tokens"], network.input["segments"]],
-    )
+    embedding = network.get_layer("embedding_dropout").output
+    inputs = [network.input["tokens"], network.input["segments"]]
     classify = keras.Model([embedding, *inputs], network.output)
     numbers = [tokens, tokens * 0]
     vectors = keras.Model(inputs, embedding)(numbers).numpy()
