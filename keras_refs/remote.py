@@ -35,19 +35,15 @@ def fetch(path: str | os.PathLike) -> Path:
 
 
 def _version(gfile, path):
+    from keras_refs.export.version import newest_name
+
     if not gfile.isdir(path):
         if not gfile.exists(path):
             raise UserError(f"There is no model or folder {path!r}.")
         return path
-    if gfile.exists(f"{path}/saved_model.pb"):
-        return path
     names = [name.rstrip("/") for name in gfile.listdir(path)]
-    numbers = [int(name) for name in names if name.isdecimal() and gfile.exists(f"{path}/{name}/saved_model.pb")]
-    if not numbers:
-        raise UserError(
-            f"{path} is no SavedModel: expected saved_model.pb in it, or in a version folder such as {path}/1."
-        )
-    return f"{path}/{max(numbers)}"
+    newest = newest_name(path, names, lambda name: gfile.exists(f"{path}/{name}/saved_model.pb"))
+    return f"{path}/{newest}".rstrip("/")
 
 
 @functools.cache

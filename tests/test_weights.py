@@ -154,8 +154,8 @@ def copy_to(remote, folder):
 
 def test_paths_that_tensorflow_knows():
     copy_to("ram://bucket/linear/2", SAVED_MODELS / "conv_classifier" / "1")
-    copy_to("ram://bucket/linear/10", SAVED_MODELS / "linear_regression" / "1")
-    for path in ("ram://bucket/linear", "ram://bucket/linear/10"):
+    copy_to("ram://bucket/linear/010", SAVED_MODELS / "linear_regression" / "1")
+    for path in ("ram://bucket/linear", "ram://bucket/linear/010"):
         assert keras_refs.model_card(path)["name"] == "linear_regression"
         assert keras_refs.load_model(path).count_params() == 11
         assert keras_refs.load_preprocessor(path)(np.zeros((2, 10))).shape == (2, 10)

@@ -7,7 +7,7 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +66,23 @@ def newest_version(path: str | os.PathLike) -> Path:
         UserError: If there is no SavedModel.
     """
     path = Path(path)
-    if (path / "saved_model.pb").exists():
-        return path
-    versions = [number for number in _version_numbers(path) if (path / str(number) / "saved_model.pb").exists()]
+    names = [each.name for each in path.iterdir()] if path.is_dir() else []
+    return path / newest_name(path, names, lambda name: (path / name / "saved_model.pb").exists())
+
+
+def newest_name(path: str | os.PathLike, names: Collection[str], is_model: Callable[[str], bool]) -> str:
+    """Return the name of the newest version among those in a folder, empty if the folder is a version itself.
+
+    `is_model` says whether a version folder of a name has a SavedModel. The error, if none has, names `path`.
+    """
+    if "saved_model.pb" in names:
+        return ""
+    versions = [name for name in names if name.isdecimal() and is_model(name)]
     if not versions:
         raise UserError(
-            f"{path} is no SavedModel: expected saved_model.pb in it, or in a version folder such as {path / '1'}."
+            f"{path} is no SavedModel: expected saved_model.pb in it, or in a version folder such as {path}/1."
         )
-    return path / str(max(versions))
+    return max(versions, key=int)
 
 
 def _version_numbers(model_dir):

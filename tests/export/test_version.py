@@ -64,11 +64,11 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
 
 
 def test_newest_version(tmp_path):
-    for number in (2, 10, 9):
-        (tmp_path / str(number)).mkdir()
-        (tmp_path / str(number) / "saved_model.pb").touch()
+    for name in ("2", "010", "9"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "saved_model.pb").touch()
     (tmp_path / "11").mkdir()
-    assert export.newest_version(tmp_path) == tmp_path / "10"
+    assert export.newest_version(tmp_path) == tmp_path / "010"
     assert export.newest_version(tmp_path / "2") == tmp_path / "2"
 
 
