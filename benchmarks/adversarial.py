@@ -17,9 +17,9 @@ import statistics
 import time
 
 import numpy as np
-from hardware import hardware
+from hardware import hardware, report
 
-from keras_refs import commands, datasets, evaluation, export, settings, storage, training
+from keras_refs import commands, datasets, evaluation, export, settings, training
 from keras_refs.recipes import gan, image_comparison
 
 
@@ -141,10 +141,7 @@ def main():
         figures = as_printed(config, data, plan)
     else:
         figures = throughput(config, data, plan, arguments.rounds, arguments.steps)
-    for name, value in figures.items():
-        print(f"{name}: {value}")
-    if arguments.output:
-        storage.write_json(arguments.output, {**machine, **figures})
+    report({**machine, **figures}, arguments.output)
 
 
 if __name__ == "__main__":

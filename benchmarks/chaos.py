@@ -30,11 +30,11 @@ from pathlib import Path
 
 import psutil
 from endurance import INVALID, requests, status_of
-from hardware import hardware
+from hardware import hardware, report
 from PIL import Image
 from serving import MODELS, server
 
-from keras_refs import commands, storage
+from keras_refs import commands
 
 CHANGED = "linear_regression"
 """The model whose versions come and go; all are the same."""
@@ -225,10 +225,7 @@ def main():
             result = {**hardware(), "minutes": arguments.minutes, "load_average": [round(os.getloadavg()[0], 1)]}
             result |= measure(port, psutil.Process(pid), root, good, wrong, 60 * arguments.minutes)
             result["load_average"].append(round(os.getloadavg()[0], 1))
-    for name, value in result.items():
-        print(f"{name}: {value}")
-    if arguments.output:
-        storage.write_json(arguments.output, result)
+    report(result, arguments.output)
 
 
 def answer(port, path, body):

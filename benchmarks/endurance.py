@@ -19,10 +19,10 @@ import time
 from pathlib import Path
 
 import psutil
-from hardware import hardware
+from hardware import hardware, report
 from serving import MODELS, server
 
-from keras_refs import commands, storage
+from keras_refs import commands
 
 INVALID = [b'{"instances": []}', b'{"instances": [[1', b"[]", b'{"inputs": {"x": [NaN]}}', b'{"instances": ["\xff"]}']
 SWITCHED = "linear_regression"
@@ -142,10 +142,7 @@ def main():
             }
     for failure in [*load.failures, *switching.failures][:10]:
         print(failure)
-    for name, value in result.items():
-        print(f"{name}: {value}")
-    if arguments.output:
-        storage.write_json(arguments.output, result)
+    report(result, arguments.output)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a benchmark writes down of the machine it ran on."""
+"""What benchmarks write down: the machine that they ran on, and their figures."""
 
 import os
 
-from keras_refs import training
+from keras_refs import storage, training
 
 
 def hardware():
@@ -18,3 +18,11 @@ def where(measured):
 def cores(numbers):
     """Return numbers of cores as text."""
     return f"{' or '.join(map(str, numbers))} core{'s' if numbers[-1] > 1 else ''}"
+
+
+def report(figures, output):
+    """Print figures by name and, if there is a path to write to, write them as JSON."""
+    for name, value in figures.items():
+        print(f"{name}: {value}")
+    if output:
+        storage.write_json(output, figures)

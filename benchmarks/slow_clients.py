@@ -19,10 +19,10 @@ import time
 import psutil
 from chaos import IDLE, ONE_BYTE, UPLOADS, Client, answer, hold_connections, percentiles, run_clients, same
 from endurance import INVALID, requests
-from hardware import hardware
+from hardware import hardware, report
 from serving import server
 
-from keras_refs import commands, storage
+from keras_refs import commands
 from keras_refs.serving.options import ServerOptions
 
 ROUNDS, SECONDS = 3, 30
@@ -98,10 +98,7 @@ def main():
     with server("--log-level", "warning") as (port, _, pid):
         result = {**hardware(), "clients": {"idle": IDLE, "one byte": ONE_BYTE, "uploads": UPLOADS}}
         result |= measure(port, psutil.Process(pid))
-    for name, value in result.items():
-        print(f"{name}: {value}")
-    if arguments.output:
-        storage.write_json(arguments.output, result)
+    report(result, arguments.output)
 
 
 if __name__ == "__main__":
