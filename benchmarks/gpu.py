@@ -301,6 +301,8 @@ def main():
         return
     import gpu_torch
 
+    from keras_refs import storage
+
     described, peaks = gpu_torch.describe(), {name: gpu_torch.peak(name) for name in arguments.precisions}
     print(json.dumps(described), json.dumps(peaks))
     rows = earlier(arguments.output, "rows") if arguments.output else []
@@ -316,7 +318,7 @@ def main():
             rows = [each for each in rows if (each["family"], each["precision"]) != (name, precision)]
             rows = sorted([*rows, row], key=lambda each: (list(BATCHES).index(each["family"]), each["precision"]))
             if arguments.output:
-                arguments.output.write_text(json.dumps({**described, "rows": rows}, indent=2) + "\n")
+                storage.write_json(arguments.output, {**described, "rows": rows})
 
 
 if __name__ == "__main__":
