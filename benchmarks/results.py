@@ -153,7 +153,7 @@ ROWS = {
     "date_normalisation": {
         "recipe": "date_normalisation",
         "options": [],
-        "score": ["date error rate", "test", "word_error_rate"],
+        "score": ["share of wrong dates", "test", "word_error_rate"],
         "lower_is_better": True,
         "to_beat": {"score": 0.005, "what": "our own bar", "source": None},
     },
