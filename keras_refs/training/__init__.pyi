@@ -1,6 +1,7 @@
 from .adversarial import AdversarialModel as AdversarialModel
 from .checkpoints import Checkpoints as Checkpoints
 from .checkpoints import History as History
+from .clipped_gradients import clipped_sum as clipped_sum
 from .compute import ComputePlan as ComputePlan
 from .compute import Device as Device
 from .compute import choose_compute as choose_compute
@@ -13,7 +14,6 @@ from .loop import fit as fit
 from .loop import steps_per_execution as steps_per_execution
 from .private import PrivacyPlan as PrivacyPlan
 from .private import batch_seed as batch_seed
-from .private import clipped_sum as clipped_sum
 from .private import epsilon as epsilon
 from .private import make_private as make_private
 from .private import plan_privacy as plan_privacy

@@ -15,10 +15,9 @@ import tensorflow as tf
 
 from keras_refs.errors import UserError
 from keras_refs.training.checkpoints import History
+from keras_refs.training.clipped_gradients import clipped_sum
 
 DELTA = 1e-5
-CHUNK, CHUNK_NUMBERS = 32, 2**22
-"""Examples, and numbers, that the gradients in memory at the same time are of, at most."""
 ACROSS_EXAMPLES = (keras.layers.BatchNormalization, keras.layers.SpectralNormalization)
 
 
@@ -143,7 +142,7 @@ def make_private(model: keras.Model, plan: PrivacyPlan | None, seed: int | None 
 
     Args:
         model: The model. Its loss and metrics, dropout, the optimizer, its clipping and its moving average stay as they
-            are; examples of a step share their dropout masks.
+            are; examples of a step share their dropout masks, if not all layers with weights are dense.
         plan: The `PrivacyPlan`; `None` leaves the model as it is.
         seed: Seed of the noise, for tests. By default it is drawn from the operating system's secure generator.
 
@@ -188,68 +187,6 @@ def _train_step(model, plan, seed, batch):
         if generator := getattr(layer, "seed_generator", None):
             generator.next()
     return model.get_metrics_result()
-
-
-def clipped_sum(model: keras.Model, inputs: tf.Tensor, targets: tf.Tensor, clip: float) -> list[tf.Tensor]:
-    """Return for each trainable variable the sum of the gradients of examples, each clipped to an L2 norm.
-
-    The norm is that of all variables together. Loss and metrics of the model are updated.
-
-    Args:
-        model: A compiled model of one output.
-        inputs: Tensor `(examples, ...)`; there may be none.
-        targets: Tensor `(examples, ...)`.
-        clip: The norm.
-    """
-    size = tf.shape(targets)[0]
-    # Of a large model fewer, which stay in the processor's cache.
-    at_once = max(1, min(CHUNK, CHUNK_NUMBERS // model.count_params()))
-    chunks = (size + at_once - 1) // at_once
-    # Zeros, which count as no examples, fill the last chunk.
-    missing = chunks * at_once - size
-    filled = [tf.pad(each, [[0, missing]] + [[0, 0]] * (each.shape.rank - 1)) for each in (inputs, targets)]
-    is_example = tf.range(chunks * at_once) < size
-    gradients_of = _mapped(model)
-
-    def add(chunk, sums):
-        rows = slice(chunk * at_once, (chunk + 1) * at_once)
-        some, real = [tf.ensure_shape(each[rows], [at_once, *each.shape[1:]]) for each in filled], is_example[rows]
-        gradients, losses, outputs = gradients_of(tuple(some))
-        norms = tf.sqrt(sum(tf.reduce_sum(tf.reshape(each, [at_once, -1]) ** 2, axis=1) for each in gradients))
-        factors = tf.where(real, tf.minimum(1.0, tf.math.divide_no_nan(clip, norms)), 0.0)
-        model._loss_tracker.update_state(losses[real])
-        model.compute_metrics(some[0][real], some[1][real], outputs[real])
-        return chunk + 1, [total + tf.tensordot(factors, each, 1) for total, each in zip(sums, gradients, strict=True)]
-
-    start = [tf.zeros(variable.shape) for variable in model.trainable_variables]
-    return tf.while_loop(lambda chunk, _: chunk < chunks, add, (0, start), parallel_iterations=1)[1]
-
-
-def _mapped(model):
-    """Return the function that maps `_gradients` over examples: all at once or, with recurrent layers, one by one.
-
-    TensorFlow cannot compute the gradients of several loops at once.
-    """
-    of_one = functools.partial(_gradients, model)
-    if not any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers()):
-        return functools.partial(tf.vectorized_map, of_one)
-    gradients = [tf.TensorSpec(variable.shape, tf.float32) for variable in model.trainable_variables]
-    signature = (gradients, tf.TensorSpec([], tf.float32), tf.TensorSpec(model.output_shape[1:], tf.float32))
-    return functools.partial(tf.map_fn, of_one, fn_output_signature=signature)
-
-
-def _gradients(model, example):
-    """Return the gradients of the loss of one example, its loss and its output."""
-    inputs, target = (part[tf.newaxis] for part in example)
-    weights = [tf.identity(variable.value) for variable in model.trainable_variables]
-    others = [tf.identity(variable.value) for variable in model.non_trainable_variables]
-    with tf.GradientTape() as tape:
-        tape.watch(weights)
-        output, _, penalties = model.stateless_call(weights, others, inputs, training=True, return_losses=True)
-        loss = tf.reduce_sum(keras.losses.get(model.loss)(target, output)) + sum(penalties)
-    # Dense: those of an embedding come as rows.
-    gradients = [tf.convert_to_tensor(each) for each in tape.gradient(loss, weights)]
-    return gradients, loss, output[0]
 
 
 class SpentPrivacy(keras.callbacks.Callback):

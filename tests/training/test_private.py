@@ -6,20 +6,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_refs import datasets, export, settings, training
+from keras_refs import datasets, export, models, settings, training
 from keras_refs.errors import UserError
-from keras_refs.recipes import logistic_regression
+from keras_refs.recipes import images, logistic_regression
 from keras_refs.train import main
-from keras_refs.training import private
+from keras_refs.training import clipped_gradients, private
 
 EXAMPLES = 40
 """More than the gradients that are computed at once."""
 
 
-@pytest.fixture
-def model():
+@pytest.fixture(params=["dense", "other layers, too"])
+def model(request):
+    """The first's sums come without the gradients of examples."""
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, "tanh"), keras.layers.Dense(2, "softmax")])
+    between = [] if request.param == "dense" else [keras.layers.LayerNormalization()]
+    layers = [keras.layers.Dense(4, "tanh"), *between, keras.layers.Dense(2, "softmax")]
+    model = keras.Sequential([keras.Input((3,)), *layers])
     model.compile(keras.optimizers.SGD(1.0), "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
@@ -44,10 +47,10 @@ def gradients(model, inputs, targets):
     return tape.gradient(loss, [variable.value for variable in model.trainable_variables])
 
 
-@pytest.mark.parametrize("numbers", [1, 3 * 26, 2**22], ids=["one", "three", "all"])
+@pytest.mark.parametrize("numbers", [1, 3 * 34, 2**22], ids=["one", "three", "all"])
 def test_without_clipping_the_sum_is_that_of_batches_of_one(model, batch, numbers, monkeypatch):
-    """However many gradients are computed at once; the model has 26 parameters."""
-    monkeypatch.setattr(private, "CHUNK_NUMBERS", numbers)
+    """However many gradients are computed at once; the model with other layers has 34 parameters."""
+    monkeypatch.setattr(clipped_gradients, "CHUNK_NUMBERS", numbers)
     expected = [gradients(model, *(part[row : row + 1] for part in batch)) for row in range(EXAMPLES)]
     found = training.clipped_sum(model, *batch, clip=1e9)
     for total, *parts in zip(found, *expected, strict=True):
@@ -69,6 +72,29 @@ def test_no_example_moves_the_sum_by_more_than_the_clip_and_those_below_it_move_
         assert moved == pytest.approx(min(norms[row], clip), abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("build", "loss"),
+    [
+        (lambda: models.mlp(3, 2, (4, 5)), "sparse_categorical_crossentropy"),
+        (lambda: images.on_pixels(models.mlp(3, 2), (1, 3, 1), (3,), "mlp"), "sparse_categorical_crossentropy"),
+        (lambda: models.logistic_regression(3), "binary_crossentropy"),
+        (lambda: models.linear_regression(3), keras.losses.Huber()),
+    ],
+    ids=["mlp", "mlp on images", "one output for two classes", "loss object"],
+)
+def test_networks_of_dense_layers_need_no_gradients_of_examples(build, loss, batch, monkeypatch):
+    keras.utils.set_random_seed(0)
+    model = build()
+    model.compile("sgd", loss)
+    inputs = tf.reshape(batch[0], [EXAMPLES, *model.input_shape[1:]])
+    with monkeypatch.context() as patch:
+        patch.setattr(clipped_gradients, "_mapped", None)
+        found = training.clipped_sum(model, inputs, batch[1], clip=0.05)
+    monkeypatch.setattr(clipped_gradients, "_dense_layers", lambda _: [])
+    for total, expected in zip(found, training.clipped_sum(model, inputs, batch[1], clip=0.05), strict=True):
+        np.testing.assert_allclose(total, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_recurrent_layers_have_the_gradients_of_batches_of_one():
     keras.utils.set_random_seed(0)
     layers = [keras.layers.Embedding(9, 3), keras.layers.SimpleRNN(3), keras.layers.Dense(2, "softmax")]
@@ -81,7 +107,7 @@ def test_recurrent_layers_have_the_gradients_of_batches_of_one():
         np.testing.assert_allclose(total, sum(map(tf.convert_to_tensor, parts)), rtol=1e-4, atol=1e-5)
 
 
-def test_a_step_adds_noise_of_the_clip_times_the_multiplier(model):
+def test_a_step_adds_noise_of_the_clip_times_the_multiplier():
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(100, kernel_initializer="zeros")])
     model.compile(keras.optimizers.SGD(1.0), "mse")
