@@ -187,7 +187,7 @@ class _Server:
                 seconds = self._options.poll_seconds
                 if changed or limits.memory_left(self._options) < 0:
                     limits.free_memory()
-                if self.repository.is_ready and not self.ready.is_set():
+                if not self.ready.is_set() and self.repository.is_ready:
                     self._warn_of_no_models()
                     self.ready.set()
             except Exception:

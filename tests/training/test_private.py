@@ -228,11 +228,15 @@ def test_several_machines_are_refused_with_a_sentence(capsys):
     )
 
 
-def test_a_layer_that_mixes_examples_is_refused():
+def test_a_layer_that_mixes_examples_is_refused_before_the_noise_is_chosen(monkeypatch):
+    monkeypatch.setattr(private, "_smallest_noise", lambda *_: pytest.fail("The noise was chosen."))
     model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization(name="normalized")])
     model.compile("sgd", "mse")
-    with pytest.raises(UserError, match="The layer normalized mixes the examples of a batch"):
+    refused = "The layer normalized mixes the examples of a batch.*leave BatchNormalization out with --private"
+    with pytest.raises(UserError, match=refused):
         training.make_private(model, plan())
+    with pytest.raises(UserError, match=refused):
+        training.plan_privacy(config(epsilon=3.0), model, 100, 10)
 
 
 def test_batch_normalization_is_refused_with_the_option_that_leaves_it_out(capsys, tmp_path, monkeypatch):
