@@ -87,9 +87,13 @@ class Privacy(Settings):
 
     def __post_init__(self):
         super().__post_init__()
-        if bool(self.noise_multiplier or self.epsilon) != self.private:
-            needs = "--private needs one of them" if self.private else "they are for --private"
-            raise UserError(f"--noise-multiplier and --epsilon: {needs}.")
+        if self.private and not (self.noise_multiplier or self.epsilon):
+            raise UserError("--private needs --noise-multiplier or --epsilon.")
+        names = ("noise_multiplier", "clip", "epsilon")
+        given = [name for name in names if getattr(self, name) != self.__dataclass_fields__[name].default]
+        if given and not self.private:
+            options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UserError(f"{options}: only for a training with --private.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

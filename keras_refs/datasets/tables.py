@@ -141,6 +141,9 @@ def _keys(builder, with_classes, target, inputs):
     vectors = [name for name, feature in features.items() if len(feature.shape or ()) == 1 and feature.shape[0]]
     # The order of TFDS's features is not that of the columns, nor always the same.
     numbers = sorted(name for name, feature in features.items() if _is_number(feature) and name != target)
+    unknown = [name for name in inputs if name not in (*vectors, *numbers)]
+    if unknown:
+        raise wrong_kind(builder, f"has no feature {unknown[0]!r} of numbers to predict from, which --inputs names")
     found = list(inputs) or vectors or numbers
     is_one_vector = len(found) == 1 and found[0] in vectors
     if target not in targets or not found or not (is_one_vector or set(found) <= set(numbers)):

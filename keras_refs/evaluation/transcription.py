@@ -84,14 +84,16 @@ def save_attention(
     """Draw which characters of a source each predicted symbol attends to, one panel per source.
 
     Sources are strings, predictions sequences of symbols, and `attention` has weights in [0, 1], `(sources, steps,
-    characters)`, of which those beyond a sequence's end are not drawn. There are `columns` panels in a row.
+    characters)`, of which those beyond a sequence's end are not drawn; of an empty prediction, those of its end are.
+    There are `columns` panels in a row.
     """
     rows = -(-len(sources) // columns)
     with new_figure(path, 3.2 * columns, 3.2 * rows, rows, columns) as panels:
         for axes, source, symbols, weights in zip(panels, sources, predictions, attention, strict=False):
-            image = axes.imshow(weights[: len(symbols), : len(source)], cmap="Blues", vmin=0, vmax=1, aspect="auto")
+            steps = symbols or ("(none)",)
+            image = axes.imshow(weights[: len(steps), : len(source)], cmap="Blues", vmin=0, vmax=1, aspect="auto")
             axes.set_xticks(range(len(source)), source)
-            axes.set_yticks(range(len(symbols)), symbols)
+            axes.set_yticks(range(len(steps)), steps)
             axes.set_title(source, fontsize="medium")
         for axes in panels[len(sources) :]:
             axes.set_axis_off()

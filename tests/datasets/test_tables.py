@@ -56,6 +56,9 @@ def test_columns_are_features_of_their_own(several_columns):
     assert classes.scored_on == "in sample"
     with pytest.raises(UserError, match="'flowers' is no table of numbers, .* or --target must name which. It has: "):
         datasets.load_table("flowers", several_columns, target="species")
+    for named in ("length", "species"):
+        with pytest.raises(UserError, match=f"'flowers' has no feature '{named}' of numbers .*, which --inputs names"):
+            datasets.load_table("flowers", several_columns, inputs=("a", named))
 
 
 def test_standardize_and_back():

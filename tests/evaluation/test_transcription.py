@@ -48,6 +48,14 @@ def test_attention_has_a_panel_per_source_without_the_padding(figures, texts, tm
     assert not empty.axison
 
 
+@pytest.mark.filterwarnings("error")
+def test_attention_of_an_empty_prediction_is_that_of_its_end(figures, texts, tmp_path):
+    evaluation.save_attention(["ab"], [()], np.full((1, 3, 2), 0.5), tmp_path / "attention.png", columns=1)
+    panel, _bar = figures[0].axes
+    assert panel.images[0].get_array().shape == (1, 2)
+    assert texts(panel.get_yticklabels()) == ["(none)"]
+
+
 def test_error_by_length_leaves_out_rare_lengths(figures, tmp_path):
     lengths, wrong = [3] * 40 + [5] * 30 + [9], [True] * 10 + [False] * 30 + [True] * 30 + [False]
     evaluation.save_error_by_length(lengths, wrong, "words", tmp_path / "length.png")

@@ -197,8 +197,9 @@ def test_with_given_noise_a_budget_limits_the_epochs(model):
     ("changes", "message"),
     [
         ({"noise_multiplier": 0.5, "epsilon": 0.1}, "The first epoch spends an epsilon of .*, more than --epsilon 0.1"),
-        ({}, "--private needs one of them"),
-        ({"private": False, "epsilon": 3.0}, "they are for --private"),
+        ({}, "--private needs --noise-multiplier or --epsilon"),
+        ({"private": False, "epsilon": 3.0}, "--epsilon: only for a training with --private"),
+        ({"private": False, "clip": 0.5}, "--clip: only for a training with --private"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(changes, message, model):
