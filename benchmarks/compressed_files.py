@@ -2,8 +2,8 @@
 
     python benchmarks/compressed_files.py conv_classifier g2p
 
-compresses copies of these, by default of all models in `saved_models`. `results/compress.json` keeps what it has of the
-others. Files that lose too much are measured, too.
+compresses copies of these, by default of all models in `saved_models`; the folder of a version of one's own stands for
+itself. `results/compress.json` keeps what it has of the others. Files that lose too much are measured, too.
 """
 
 import argparse
@@ -23,13 +23,15 @@ NAMES = [name for name in recipes.NAMES if name != "bert_classifier"]
 
 
 def measure(name):
-    """Return the report on a trained model."""
+    """Return what to call a model, by its name in `saved_models` or its folder, and the report on it."""
+    source = REPOSITORY / "saved_models" / name / "1" if name in NAMES else Path(name)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / name / "1"
-        shutil.copytree(REPOSITORY / "saved_models" / name / "1", folder)
+        folder = Path(temporary) / "model" / "1"
+        shutil.copytree(source, folder)
         (folder / "compressed" / "1").mkdir(parents=True)
         _, card = commands.read_export(folder)
-        return compress(folder, *commands.recipe_of(card), folder / "compressed" / "1", tolerance=0.5)
+        label = name if name in NAMES else f"{card['name']}, {card['parameters']:,} parameters"
+        return label, compress(folder, *commands.recipe_of(card), folder / "compressed" / "1", tolerance=0.5)
 
 
 def table(models):
@@ -40,7 +42,8 @@ def table(models):
     ]
     for name, report in models.items():
         for row in report["files"]:
-            model, score = (f"`{name}`", report["score"]) if row["file"] == ORIGINAL else ("", "")
+            recipe, comma, size = name.partition(",")
+            model, score = (f"`{recipe}`{comma}{size}", report["score"]) if row["file"] == ORIGINAL else ("", "")
             cells = f"{row['file']} | {row['bytes']:,} | {score} {row['score']:.4f} | {row['points_lost']:.2f}"
             speed = f"{row['milliseconds']:.2f} ms | {row['examples_per_second']:,}"
             lines.append(f"| {model} | {cells} | {speed} | {'yes' if row['kept'] else 'no'} |")
@@ -55,10 +58,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", default=NAMES)
     for name in parser.parse_args().names:
-        report = measure(name)
-        print(f"{name}\n{format_report(report)}", flush=True)
+        label, report = measure(name)
+        print(f"{label}\n{format_report(report)}", flush=True)
         measured = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"models": {}}
-        models = {**measured["models"], name: {**report, **hardware()}}
+        models = {**measured["models"], label: {**report, **hardware()}}
         storage.write_json(RESULTS, {"models": dict(sorted(models.items()))})
 
 

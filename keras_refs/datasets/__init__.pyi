@@ -29,6 +29,7 @@ from .pipelines import gathers as gathers
 from .pipelines import one_in as one_in
 from .pipelines import ordered_batches as ordered_batches
 from .pipelines import shuffled_batches as shuffled_batches
+from .sampling import sample_strings as sample_strings
 from .series import SeriesDataset as SeriesDataset
 from .series import Windows as Windows
 from .series import cut_windows as cut_windows

@@ -47,6 +47,8 @@ class Training(settings.Training):
     """Pairs to try to splice from others for each training pair; needs hard attention."""
     teachers: tuple[str, ...] = ()
     """Exports of this recipe, whose mean probabilities are learned in place of the targets, without label smoothing."""
+    sampled: settings.CountOrZero = 0
+    """Strings like the training ones to try to sample, for each of these; the first of --teachers transcribes them."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,30 +91,40 @@ def cross_entropy(config: Any) -> keras.losses.Loss:
 
 
 def training_examples(config: Any, data: datasets.TranscriptionDataset) -> tuple[np.ndarray, ...]:
-    """Return the tokens of all training pairs, and of those that are spliced from them; and what teachers make of them.
+    """Return the tokens of all training pairs, and of those that are made of them; and what teachers make of them all.
 
-    Knowledge distillation: Hinton, Vinyals & Dean 2015, "Distilling the knowledge in a neural network".
+    Knowledge distillation: Hinton, Vinyals & Dean 2015, "Distilling the knowledge in a neural network"; on strings
+    without targets, too: Sun et al. 2019, "Token-level ensemble distillation for grapheme-to-phoneme conversion".
 
     Returns:
         Sources and targets, two int32 `(pairs, steps)`; with teachers also the mean of their probabilities for the next
         symbol at each step of the targets, float16 `(pairs, steps, symbols)`.
 
     Raises:
-        UserError: If pairs are to be spliced without hard attention, or a teacher cannot be read or has other symbols.
+        UserError: If pairs are to be spliced without hard attention, strings to be sampled without a teacher, or a
+            teacher cannot be read or has other symbols.
     """
-    pairs, teachers = _training_pairs(config, data), config.training.teachers
-    return (*pairs, _teach([_read_teacher(folder, data) for folder in teachers], *pairs, data)) if teachers else pairs
+    folders = [export.newest_version(folder) for folder in config.training.teachers]
+    for folder in folders:
+        if export.read_symbols(folder) != [data.source_symbols, data.target_symbols]:
+            raise UserError(
+                "A teacher must read and write the symbols of these data, with hard attention where it is asked for. "
+                f"Received: --teachers {folder}"
+            )
+    pairs = _training_pairs(config, data, _with_sampled(config, data, folders))
+    return (*pairs, _teach([export.load_model(folder) for folder in folders], *pairs, data)) if folders else pairs
 
 
-def _read_teacher(folder, data):
-    """Return the network of an export, which must have the symbols of the data."""
-    folder = export.newest_version(folder)
-    if export.read_symbols(folder) != [data.source_symbols, data.target_symbols]:
-        raise UserError(
-            "A teacher must read and write the symbols of these data, with hard attention where it is asked for. "
-            f"Received: --teachers {folder}"
-        )
-    return export.load_model(folder)
+def _with_sampled(config, data, folders):
+    """Return the training split, with sampled strings and what the first of the teachers' exports makes of them."""
+    sampled, train = config.training.sampled, data.train
+    if not sampled:
+        return train
+    if not folders:
+        raise UserError(f"--sampled needs --teachers, which transcribe. Received: --sampled {sampled}")
+    sources = datasets.sample_strings(train.sources, sampled * len(train.sources), config.compute.seed)
+    targets = [(data.separator.join(symbols),) for symbols in export.SavedTranscriber(folders[0]).transcribe(sources)]
+    return datasets.Transcriptions((*train.sources, *sources), (*train.targets, *targets))
 
 
 def _teach(networks, sources, targets, data):
@@ -129,8 +141,8 @@ def _teach(networks, sources, targets, data):
     return learned
 
 
-def _training_pairs(config, data):
-    pairs, tries = data.token_pairs(data.train), config.training.spliced
+def _training_pairs(config, data, train):
+    pairs, tries = data.token_pairs(train), config.training.spliced
     if not tries:
         return pairs
     if not data.aligned:

@@ -126,6 +126,26 @@ def test_a_student_learns_from_a_teacher_without_label_smoothing(tmp_path):
     assert float(sequences.cross_entropy(g2p.Config())(given, given)) > entropy
 
 
+def test_strings_are_sampled_and_transcribed_by_the_first_teacher():
+    config = settings.override(FEW_WORDS, teachers=(TEACHER,), sampled=1)
+    data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=g2p.without_stress)
+    sources, targets, learned = sequences.training_examples(config, data)
+    given = len(data.train.pairs()[0])
+    assert len(sources) == len(targets) == len(learned) > 1.2 * given
+    for found, expected in zip((sources, targets), data.token_pairs(data.train), strict=True):
+        np.testing.assert_array_equal(datasets.without_padding(found[:given]), expected)
+    words = ["".join(data.source_symbols.lookup(row)) for row in sources[given:]]
+    assert not set(words) & set(data.train.sources)
+    transcribed = export.SavedTranscriber(export.newest_version(TEACHER)).transcribe(words[:50])
+    assert [data.target_symbols.lookup(row) for row in targets[given : given + 50]] == transcribed
+
+
+def test_sampled_strings_need_a_teacher(tmp_path):
+    config = settings.override(FEW_WORDS, sampled=1)
+    with pytest.raises(UserError, match="--sampled needs --teachers, which transcribe. Received: --sampled 1"):
+        g2p.train_and_evaluate(config, tmp_path / "run", tmp_path / "models")
+
+
 @pytest.mark.parametrize(
     ("teacher", "changes", "sentence"),
     [
