@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+_raised: list[int] = []
+"""Signals that `raised_as_exceptions` has raised, each of which an import or a destructor may have caught."""
+
 
 class Interrupted(KeyboardInterrupt):
     """A signal stopped the run; `signum` says which."""
@@ -20,15 +23,25 @@ def raised_as_exceptions() -> Iterator[None]:
     """Inside the `with`, SIGINT and SIGTERM raise `Interrupted` wherever the program is."""
 
     def handle(signum, _frame):
+        _raised.append(signum)
         raise Interrupted(signum)
 
-    with handled_by(handle):
-        yield
+    try:
+        with handled_by(handle):
+            yield
+    finally:
+        _raised.clear()
 
 
 @contextlib.contextmanager
 def collected() -> Iterator[list[int]]:
-    """Inside the `with`, signals are appended to the list it yields, for a loop to look at; a second one raises."""
+    """Inside the `with`, signals are appended to the list it yields, for a loop to look at; a second one raises.
+
+    Raises:
+        Interrupted: On the way in, if there was a signal before, which was raised and lost.
+    """
+    if _raised:
+        raise Interrupted(_raised[0])
     received: list[int] = []
 
     def handle(signum, _frame):
