@@ -89,11 +89,6 @@ class Privacy(Settings):
         super().__post_init__()
         if self.private and not (self.noise_multiplier or self.epsilon):
             raise UserError("--private needs --noise-multiplier or --epsilon.")
-        names = ("noise_multiplier", "clip", "epsilon")
-        given = [name for name in names if getattr(self, name) != self.__dataclass_fields__[name].default]
-        if given and not self.private:
-            options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise UserError(f"{options}: only for a training with --private.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -201,9 +196,13 @@ def check_privacy(config: Any) -> None:
     """Check that the other settings of a recipe's `Config` allow it to be private, if it is to be.
 
     Raises:
-        UserError: If they do not.
+        UserError: If they do not, or there are settings of a private training that is to be none.
     """
-    if not hasattr(config, "privacy") or not config.privacy.private:
+    if not hasattr(config, "privacy"):
+        return
+    if not config.privacy.private:
+        if config.privacy != Privacy():
+            raise UserError("--noise-multiplier, --clip and --epsilon are only for a training with --private.")
         return
     if config.compute.deterministic:
         raise UserError("--deterministic makes the noise of --private guessable: leave one of them out.")

@@ -198,8 +198,6 @@ def test_with_given_noise_a_budget_limits_the_epochs(model):
     [
         ({"noise_multiplier": 0.5, "epsilon": 0.1}, "The first epoch spends an epsilon of .*, more than --epsilon 0.1"),
         ({}, "--private needs --noise-multiplier or --epsilon"),
-        ({"private": False, "epsilon": 3.0}, "--epsilon: only for a training with --private"),
-        ({"private": False, "clip": 0.5}, "--clip: only for a training with --private"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(changes, message, model):
@@ -213,10 +211,12 @@ def test_settings_that_do_not_fit_are_refused(changes, message, model):
         ({"deterministic": True}, "--deterministic makes the noise of --private guessable"),
         ({"distribute": "mirrored"}, "--private trains on one device, in one process. Received: --distribute mirrored"),
         ({"distribute": "workers"}, "--private trains on one device, in one process. Received: --distribute workers"),
+        ({"private": False}, "--noise-multiplier, --clip and --epsilon are only for a training with --private"),
+        ({"private": False, "noise_multiplier": 0.0, "clip": 0.5}, "are only for a training with --private"),
     ],
 )
 def test_a_run_refuses_what_rules_privacy_out_before_it_waits_for_others_or_writes(changes, message, tmp_path):
-    wanted = config(noise_multiplier=1.0, **changes)
+    wanted = config(**{"noise_multiplier": 1.0, **changes})
     with pytest.raises(UserError, match=message):
         logistic_regression.train_and_evaluate(wanted, tmp_path / "run", tmp_path / "models")
     assert not list(tmp_path.iterdir())
