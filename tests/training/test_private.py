@@ -180,12 +180,18 @@ def config(**changes):
     return settings.override(base, **{"private": True, **changes})
 
 
+DENSE = pytest.mark.parametrize("model", ["dense"], indirect=True)
+"""For what does not depend on the network."""
+
+
+@DENSE
 def test_noise_is_chosen_for_a_budget_and_spends_no_more(model):
     chosen = training.plan_privacy(config(epsilon=3.0), model, examples=569, steps_per_epoch=27)
     assert 2.9 < chosen.epsilon(2 * 27) <= 3.0
     assert chosen.epochs == 2
 
 
+@DENSE
 def test_with_given_noise_a_budget_limits_the_epochs(model):
     wanted = config(noise_multiplier=2.0, epsilon=2.0, epochs=50)
     chosen = training.plan_privacy(wanted, model, examples=569, steps_per_epoch=27)
@@ -193,6 +199,7 @@ def test_with_given_noise_a_budget_limits_the_epochs(model):
     assert chosen.epsilon(chosen.epochs * 27) <= 2.0 < chosen.epsilon((chosen.epochs + 1) * 27)
 
 
+@DENSE
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
