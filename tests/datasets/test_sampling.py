@@ -11,9 +11,9 @@ WORDS = ("station", "stations", "nation", "national", "rational", "ration", "sta
 
 
 def windows(strings):
-    """Return every character with the four before it, the end of a string included."""
+    """Return every character with those that it depends on, the end of a string included."""
     padded = [[""] * sampling.ORDER + [*string, ""] for string in strings]
-    return {tuple(row[end - 4 : end + 1]) for row in padded for end in range(sampling.ORDER, len(row))}
+    return {tuple(row[end - sampling.ORDER : end + 1]) for row in padded for end in range(sampling.ORDER, len(row))}
 
 
 def test_sampled_strings_are_new_and_have_only_what_the_given_have():
