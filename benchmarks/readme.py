@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import compressed_files
+import g2p_distillation
 import gpu
 import growth
 import learning_curve
@@ -31,7 +32,7 @@ PAGES = {
     REPOSITORY / "README.md": ("models", "chaos"),
     REPOSITORY / "README.zh-CN.md": ("models", "chaos"),
     REPOSITORY / "docs" / "guides" / "measurements.md": (
-        *("commands", "lengths", "learning_curve", "forecasts", "little_data"),
+        *("commands", "lengths", "learning_curve", "forecasts", "little_data", "g2p_distillation"),
         *("streaming", "workers", "throughput", "peers", "gpu", "growth"),
         *("prediction", "decoding", "compress", "serving", "slow_clients"),
     ),
@@ -249,6 +250,7 @@ TABLES = {
     "fine_tuning": fine_tuning_table,
     "forecasts": forecasts_table,
     "little_data": little_data_table,
+    "g2p_distillation": lambda: g2p_distillation.table(_measured("g2p_distillation")),
     "streaming": streaming_table,
     "workers": lambda: workers.tables(_measured("workers")),
     "throughput": throughput_table,

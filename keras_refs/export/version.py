@@ -166,9 +166,9 @@ def write_model_card(folder: str | os.PathLike, card: Mapping[str, Any], scores:
     Args:
         folder: The version folder. PNG files in its `figures/` are shown in the card.
         card: A dictionary of plain values: `name`, `summary`, `date`, `parameters`, `settings` (the recipe's
-            configuration), `ran_on`, `seconds` (of training), `epochs`, `best_epoch`, `dataset` (`name`, `homepage`,
-            `citation` and `examples` by split; of a user's file or folder also `sha256`, `bytes` and `files`), `test`
-            (the scores as numbers), `signatures` and `limits` (Markdown).
+            configuration), `ran_on`, `seconds` (of training), `epochs`, `best_epoch` (`None` for the last), `dataset`
+            (`name`, `homepage`, `citation` and `examples` by split; of a user's file or folder also `sha256`, `bytes`
+            and `files`), `test` (the scores as numbers), `signatures` and `limits` (Markdown).
         scores: The scores as text by heading; the last line of each is the one that counts.
     """
     folder = Path(folder)
@@ -240,13 +240,20 @@ def _source(dataset):
     return f"`{dataset['name']}`: {files}{dataset['bytes']:,} bytes, SHA-256\n`{dataset['sha256']}`"
 
 
+def _chosen(card):
+    """Return which epoch an export has the weights of."""
+    epochs, best, validated_on = card["epochs"], card["best_epoch"], card["dataset"]["examples"]["validation"]
+    if best is None:
+        return f"the last of {epochs} epochs"
+    return f"the best of {epochs} epochs, {best}, was chosen by the validation on {validated_on:,}"
+
+
 def _facts(card, scores):
     dataset, examples = card["dataset"], card["dataset"]["examples"]
     return {
         **{heading.lower(): text.splitlines()[-1] for heading, text in scores.items()},
         "data": f"`{dataset['name']}`" if "sha256" in dataset else f"[{dataset['name']}]({dataset['homepage']})",
-        "trained on": f"{examples['train']:,} examples; the best of {card['epochs']} epochs, {card['best_epoch']}, was "
-        f"chosen by the validation on {examples['validation']:,}",
+        "trained on": f"{examples['train']:,} examples; {_chosen(card)}",
         "scored on": f"{examples['test']:,} examples",
         "parameters": f"{card['parameters']:,}",
         "seed": card["settings"]["seed"],

@@ -16,7 +16,8 @@ from keras_refs.errors import UserError
 if TYPE_CHECKING:
     import keras
 
-    from keras_refs import training
+CURVES = {"loss": "cross-entropy", "sequence_accuracy": "accuracy of whole sequences"}
+"""Learning curves, and the labels of their axes."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -156,20 +157,17 @@ def _training_pairs(config, data, train):
 def score(
     folder: str | Path,
     test: datasets.Transcriptions,
-    history: training.History,
     figures: Path,
     label: str,
     shown: Sequence[str],
 ) -> dict[str, Any]:
     """Return the error rates of an export on `datasets.Transcriptions`, and draw figures into a folder.
 
-    They are learning curves, the attention of the sources `shown`, the error rate by the length of the sources, which
+    They are the attention of the sources `shown`, the error rate by the length of the sources, which
     `label` names, and confusions.
     """
     references, predictions = _transcribe(folder, test)
     best = predictions["beam"]
-    curves = {"loss": "cross-entropy", "sequence_accuracy": "accuracy of whole sequences"}
-    evaluation.save_learning_curves(history, figures / "learning_curves.png", curves)
     save_attention(folder, shown, figures / "attention.png")
     lengths = [len(source) for source in test.sources]
     wrong = [prediction not in targets for targets, prediction in zip(references, best, strict=True)]

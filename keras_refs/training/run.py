@@ -146,7 +146,7 @@ class Run:
             checkpoints = Checkpoints(self._workdir / "checkpoints", model, steps_per_epoch, history, workers)
         if workers.is_chief:
             storage.require_writable(self._workdir, "--workdir", storage.REQUIRED_BYTES + checkpoints.bytes)
-            self._record()
+            self.record(self._ran_on)
         print(f"{model.count_params():,} parameters, {steps_per_epoch:,} steps per epoch.")
         workers.average_gradients(model, checkpoints.optimizers)
         for message in checkpoints.restore_latest():
@@ -231,12 +231,17 @@ class Run:
         self._workers.peers.close()
         return metrics
 
-    def _record(self):
+    def record(self, ran_on: dict[str, Any]) -> None:
+        """Make the folders and `config.json`, as `fit` does; call it for weights that were trained elsewhere.
+
+        Args:
+            ran_on: The `device`, and the `versions` of packages by name.
+        """
         self._workdir.mkdir(parents=True, exist_ok=True)
         path = self._workdir / "config.json"
         if not path.exists():
             content = {"recipe": self._name, **settings.flatten(self._config)}
-            storage.write_json(path, {"settings": content, "ran_on": self._ran_on, **file_of(self._config)})
+            storage.write_json(path, {"settings": content, "ran_on": ran_on, **file_of(self._config)})
         for folder in ("checkpoints", "logs", "figures"):
             (self._workdir / folder).mkdir(exist_ok=True)
         recorded = json.loads(path.read_text(encoding="utf-8"))

@@ -100,6 +100,15 @@ def test_a_card_says_its_format_and_the_version_that_wrote_it(tmp_path):
     assert export.read_model_card(tmp_path) == {"card_format": 1, "written_by": installed, **CARD}
 
 
+@pytest.mark.parametrize(
+    ("best", "told"),
+    [(1, "the best of 2 epochs, 1, was chosen by the validation on 1"), (None, "the last of 2 epochs")],
+)
+def test_a_card_says_which_epoch_was_exported(tmp_path, best, told):
+    export.write_model_card(tmp_path, {**CARD, "best_epoch": best}, {"Scores": "accuracy 1"})
+    assert f"| trained on | 1 examples; {told} |" in (tmp_path / "model_card.md").read_text()
+
+
 def test_a_compressed_file_has_the_card_of_its_version_also_in_the_working_directory(tmp_path, monkeypatch):
     export.version.write_card_json(tmp_path, {"name": "mlp"})
     (tmp_path / "compressed" / "1").mkdir(parents=True)

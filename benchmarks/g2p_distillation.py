@@ -1,0 +1,371 @@
+r"""Students of g2p that learn from an ensemble of teachers, on a GPU in minutes: the builder on Keras's JAX backend.
+
+    python benchmarks/g2p_distillation.py tokens tokens.npz
+    KERAS_BACKEND=jax python benchmarks/g2p_distillation.py teachers tokens.npz --output teachers.npz
+    KERAS_BACKEND=jax python benchmarks/g2p_distillation.py student tokens.npz --teachers teachers.npz \
+        --dropout 0.1 --epochs 20 --sampled 5 --output student.npz
+    python benchmarks/g2p_distillation.py export student.npz --teachers teachers.npz --workdir runs/g2p/student
+
+The same as `train g2p` with several seeds and then `train g2p --teachers ... --sampled ...`, which take hours on a CPU,
+but for the order of the examples and one thing: all teachers together transcribe the sampled words, not the first. Only
+the first and the last command need TensorFlow. Errors are counted in whole words, by greedy search on the validation
+split; the last command makes the student a trained model of the recipe, scores it on the test split and writes the
+figures of both into `results/`.
+"""
+
+import argparse
+import functools
+import importlib.metadata
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parents[1] / "results" / "g2p_distillation.json"
+LENGTHS = (8, 12, 16, 24)
+"""Steps that sequences are padded to; longer ones, one in 100,000 of the training pairs, are left out."""
+BOUNDARY = 1
+SETTINGS = ("units", "embedding_dim", "dropout", "epochs", "learning_rate")
+"""Arguments that a record holds, beside the number of teachers or of sampled strings."""
+
+
+def write_tokens(path, sampled, seed=0):
+    """Write the tokens of the training and validation split, and of strings sampled from the former."""
+    from keras_refs import datasets
+    from keras_refs.recipes import g2p
+
+    settings = vars(g2p.Config().data)
+    data = datasets.load_transcriptions(**settings, separator=" ", simplify=g2p.without_stress)
+    splits = {"train": data.token_pairs(data.train), "validation": data.token_pairs(data.validation)}
+    strings = datasets.sample_strings(data.train.sources, sampled * len(data.train.sources), seed)
+    np.random.default_rng(seed).shuffle(strings)
+    arrays = {f"{name}_{side}": each for name, pair in splits.items() for side, each in enumerate(pair)}
+    symbols = data.source_symbols.size, data.target_symbols.size
+    tokens = {**arrays, "sampled": data.source_symbols.tokens(strings).numpy()}
+    np.savez_compressed(path, symbols=symbols, **{name: each.astype("int8") for name, each in tokens.items()})
+
+
+def build(symbols, units, embedding_dim, dropout, count=1, seed=0):
+    """Return networks of the recipe's kind, which differ in their initial weights and dropout."""
+    import keras
+
+    from keras_refs import models
+
+    networks = []
+    for number in range(count):
+        keras.utils.set_random_seed(seed + number)
+        sizes = {"units": (units, units), "embedding_dim": embedding_dim, "bidirectional": True}
+        networks.append(models.attention_seq2seq(*map(int, symbols), dropout=dropout, use_cudnn=False, **sizes))
+    return networks
+
+
+def by_length(sources, targets):
+    """Return, for each of `LENGTHS`, the tokens of the pairs that it is the shortest for, and their rows."""
+    longest = np.maximum(*(np.count_nonzero(tokens, axis=1) for tokens in (sources, targets)))
+    buckets, least = [], 0
+    for length in LENGTHS:
+        rows = np.flatnonzero((longest > least) & (longest <= length))
+        buckets.append([_padded(tokens[rows], length) for tokens in (sources, targets)])
+        least = length
+    return buckets
+
+
+def _padded(tokens, steps):
+    tokens = tokens[:, :steps].astype("int32")
+    return np.pad(tokens, [(0, 0), (0, steps - tokens.shape[1])])
+
+
+def inputs_of(sources, targets):
+    """Return what the network reads: at each step the target up to the step before."""
+    import jax.numpy as jnp
+
+    previous = jnp.pad(targets[:, :-1], [(0, 0), (1, 0)], constant_values=BOUNDARY)
+    return {"source": sources, "target": jnp.where(targets != 0, previous, 0)}
+
+
+def train(networks, buckets, arguments, report, batch_size=256, smoothing=0.1):
+    """Train networks of one kind side by side; write their averaged weights, stacked, and a record beside them.
+
+    Each of `buckets` has sources and targets, and probabilities to learn in place of the targets, if there are any.
+    `report` is a function of the averaged weights that returns figures.
+    """
+    import jax
+    import jax.numpy as jnp
+    import keras
+
+    steps = sum(len(bucket[0]) // batch_size for bucket in buckets)
+    epochs, learning_rate = arguments.epochs, arguments.learning_rate
+    schedule = keras.optimizers.schedules.CosineDecay(
+        learning_rate / 10, (epochs - 1) * steps, warmup_target=learning_rate, warmup_steps=steps
+    )
+
+    def optimizer_of(network):
+        optimizer = keras.optimizers.Adam(schedule, clipnorm=1.0, use_ema=True, ema_momentum=1 - 1 / steps)
+        optimizer.build(network.trainable_variables)
+        return optimizer
+
+    optimizers = [optimizer_of(network) for network in networks]
+    network, optimizer = networks[0], optimizers[0]
+    groups = [
+        (network.trainable_variables, network.non_trainable_variables, optimizer.variables)
+        for network, optimizer in zip(networks, optimizers, strict=True)
+    ]
+    values = [jax.tree.map(lambda variable: np.asarray(variable.value), group) for group in groups]
+    state = jax.tree.map(lambda *each: jnp.stack(each), *values)
+    averages = [
+        next(number for number, each in enumerate(optimizer.variables) if each is average)
+        for average in optimizer._model_variables_moving_average
+    ]
+
+    def loss_of(trainable, fixed, inputs, targets, learned):
+        probabilities, fixed = network.stateless_call(trainable, fixed, inputs, training=True)
+        losses = -jnp.sum(learned * jnp.log(jnp.maximum(probabilities, 1e-7)), axis=-1)
+        is_token = targets != 0
+        return jnp.sum(losses * is_token) / jnp.sum(is_token), fixed
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def step(state, bucket, rows):
+        sources, targets, *learned = (array[rows] for array in bucket)
+        symbols = network.output_shape[-1]
+        if learned:
+            (learned,) = learned
+        else:
+            learned = jax.nn.one_hot(targets, symbols) * (1 - smoothing) + smoothing / symbols
+        inputs = inputs_of(sources, targets)
+
+        def of_one(trainable, fixed, optimized):
+            gradient_of = jax.value_and_grad(loss_of, has_aux=True)
+            (loss, fixed), gradients = gradient_of(trainable, fixed, inputs, targets, learned.astype("float32"))
+            trainable, optimized = optimizer.stateless_apply(optimized, gradients, trainable)
+            return (trainable, fixed, optimized), loss
+
+        return jax.vmap(of_one)(*state)
+
+    more = "members" if arguments.command == "teachers" else "sampled"
+    record = {
+        "ran_on": {
+            "device": jax.devices()[0].device_kind,
+            "versions": {name: importlib.metadata.version(name) for name in ("keras", "jax", "numpy")},
+        },
+        "settings": {name: vars(arguments)[name] for name in (*SETTINGS, more)},
+        "parameters": network.count_params(),
+        "examples": sum(len(bucket[0]) for bucket in buckets),
+        "history": [],
+    }
+    buckets, rng = [jax.device_put(bucket) for bucket in buckets], np.random.default_rng(0)
+    for epoch in range(1, epochs + 1):
+        began = time.monotonic()
+        batches, losses = [], []
+        for number, bucket in enumerate(buckets):
+            order = rng.permutation(len(bucket[0]))[: len(bucket[0]) // batch_size * batch_size]
+            batches += [(number, rows) for rows in order.reshape(-1, batch_size)]
+        for place in rng.permutation(len(batches)):
+            number, rows = batches[place]
+            state, loss = step(state, buckets[number], rows)
+            losses.append(loss)
+        loss = float(jnp.mean(jnp.stack(losses)))
+        line = {"epoch": epoch, "seconds": round(time.monotonic() - began, 1), "loss": round(loss, 4)}
+        record["history"].append(line)
+        if epoch % 5 == 0 or epoch == epochs:
+            weights = [state[2][number] for number in averages]
+            line |= report(weights)
+            # Exports of this recipe hold float16, too.
+            np.savez(arguments.output, *(np.asarray(each, "float16") for each in weights))
+            arguments.output.with_suffix(".json").write_text(json.dumps(record, indent=2), encoding="utf-8")
+        print(json.dumps(line), flush=True)
+
+
+def decoder(network):
+    """Return a compiled function of stacked weights and sources: the symbols of greedy search by their mean."""
+    import jax
+    import jax.numpy as jnp
+    import keras
+
+    from keras_refs.models import seq2seq_parts
+
+    encoder, advance = seq2seq_parts(network)
+
+    def call(part, weights, inputs):
+        with keras.StatelessScope(zip(network.trainable_variables, weights, strict=True)):
+            return part(inputs, training=False)
+
+    @jax.jit
+    def decode(weights, sources):
+        encoded = jax.vmap(lambda each: call(encoder, each, sources))(weights)
+
+        def move(carry, _):
+            symbol, ended, states = carry
+
+            def of_one(each, states):
+                return call(advance, each, {"symbol": symbol, **states})
+
+            outputs = jax.vmap(of_one)(weights, states)
+            best = jnp.argmax(jnp.mean(outputs["probabilities"], axis=0), axis=-1).astype("int32")
+            best = jnp.where(ended, 0, best)
+            states = {**states, "hidden": outputs["hidden"], "cell": outputs["cell"]}
+            return (best, ended | (best == BOUNDARY), states), best
+
+        first = jnp.full(sources.shape[0], BOUNDARY, "int32")
+        _, symbols = jax.lax.scan(move, (first, first != BOUNDARY, encoded), length=LENGTHS[-1])
+        return symbols.T
+
+    return decode
+
+
+def transcribe(decode, weights, sources, batch_size=1000):
+    """Return the symbols for all sources."""
+    count = len(sources)
+    sources = np.pad(_padded(sources, LENGTHS[-1]), [(0, -count % batch_size), (0, 0)])
+    parts = [decode(weights, each) for each in np.split(sources, len(sources) // batch_size)]
+    return np.concatenate(parts)[:count]
+
+
+def word_error_rate(decode, weights, sources, targets):
+    """Return the fraction of words for which none of the targets is found."""
+    words = {}
+    for source, target in zip(sources, _padded(targets, LENGTHS[-1]), strict=True):
+        words.setdefault(bytes(source), (source, set()))[1].add(target.tobytes())
+    found = transcribe(decode, weights, np.stack([source for source, _ in words.values()]))
+    wrong = [symbols.tobytes() not in correct for symbols, (_, correct) in zip(found, words.values(), strict=True)]
+    return round(float(np.mean(wrong)), 4)
+
+
+def teach(network, weights, bucket):
+    """Return the mean probabilities of teachers for the targets of a bucket, float16."""
+    import jax
+    import jax.numpy as jnp
+
+    @jax.jit
+    def mean_of(weights, sources, targets):
+        def of_one(each):
+            fixed = network.non_trainable_variables
+            return network.stateless_call(each, fixed, inputs_of(sources, targets), training=False)[0]
+
+        return jnp.mean(jax.vmap(of_one)(weights), axis=0).astype("float16")
+
+    count, size = len(bucket[0]), 4096
+    filled = [np.pad(tokens, [(0, -count % size), (0, 0)]) for tokens in bucket]
+    parts = [mean_of(weights, *(tokens[start : start + size] for tokens in filled)) for start in range(0, count, size)]
+    return np.concatenate([np.asarray(part) for part in parts])[:count]
+
+
+def train_teachers(arguments, tokens):
+    """Train the ensemble."""
+    networks = build(tokens["symbols"], arguments.units, arguments.embedding_dim, arguments.dropout, arguments.members)
+    validation = tokens["validation_0"], tokens["validation_1"]
+    score = functools.partial(word_error_rate, decoder(networks[0]))
+
+    def report(weights):
+        alone = [[each[number : number + 1] for each in weights] for number in range(len(networks))]
+        return {"ensemble": score(weights, *validation), "alone": [score(each, *validation) for each in alone]}
+
+    train(networks, by_length(tokens["train_0"], tokens["train_1"]), arguments, report)
+
+
+def train_student(arguments, tokens):
+    """Train one network on what teachers make of the training pairs and of sampled strings."""
+    weights, theirs = read_weights(arguments.teachers), read_record(arguments.teachers)["settings"]
+    (teacher,) = build(tokens["symbols"], theirs["units"], theirs["embedding_dim"], 0.0)
+    sampled = tokens["sampled"][: arguments.sampled * len(tokens["train_0"])]
+    transcribed = transcribe(decoder(teacher), weights, sampled)
+    ended = (transcribed == BOUNDARY).any(axis=1)
+    width = max(tokens["train_0"].shape[1], sampled.shape[1])
+    sources = np.concatenate([_padded(each, width) for each in (tokens["train_0"], sampled[ended])])
+    targets = [_padded(each, width) for each in (tokens["train_1"], transcribed[ended])]
+    buckets = by_length(sources, np.concatenate(targets))
+    buckets = [[*bucket, teach(teacher, weights, bucket)] for bucket in buckets]
+    students = build(tokens["symbols"], arguments.units, arguments.embedding_dim, arguments.dropout)
+    validation = tokens["validation_0"], tokens["validation_1"]
+    decode = decoder(students[0])
+    train(students, buckets, arguments, lambda weights: {"alone": [word_error_rate(decode, weights, *validation)]})
+
+
+def export_student(arguments):
+    """Make a student the next version of the recipe's model, and write its figures and those of its teachers."""
+    from keras_refs import datasets, settings, storage, training
+    from keras_refs.recipes import g2p
+
+    record, teachers = read_record(arguments.file), read_record(arguments.teachers)
+    config = settings.override(g2p.Config(), **record["settings"])
+    run = training.Run("g2p", config, arguments.workdir, arguments.export_dir, resume=False, family="wide_recurrent")
+    run.record(record["ran_on"])
+    data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=g2p.without_stress)
+    history = training.History(monitor="loss", mode="min")
+    history.epochs = record["history"]
+    # The last epoch is exported, whatever the validation says of it.
+    made_by = f"benchmarks/{Path(__file__).name} teachers --members {teachers['settings']['members']}"
+    facts = {"best_epoch": None, "settings": {"teachers": [made_by]}}
+    weights = [each[0] for each in read_weights(arguments.file)]
+    metrics = g2p.export_and_score(run, config, data, weights, history, **facts)
+    earlier = json.loads(RESULTS.read_text(encoding="utf-8"))["students"] if RESULTS.exists() else []
+    students = [each for each in earlier if each["settings"] != record["settings"]]
+    storage.write_json(RESULTS, {"teachers": teachers, "students": [*students, {**record, "test": metrics["test"]}]})
+
+
+def read_record(path):
+    """Return what `train` wrote beside the weights."""
+    return json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+
+
+def read_weights(path):
+    """Return stacked weights, float32."""
+    with np.load(path) as arrays:
+        return [arrays[name].astype("float32") for name in arrays.files]
+
+
+def table(measured):
+    """Return the figures of teachers and students as a table in Markdown."""
+    teachers = measured["teachers"]
+    lines = [
+        "| wrong words | parameters | examples | epochs | time | validation, greedy | test, greedy | test, beam |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+
+    def add(name, record, validation, test):
+        time = f"{sum(epoch['seconds'] for epoch in record['history']):.0f} s"
+        trained = f"{record['examples']:,} | {len(record['history'])} | {time}"
+        lines.append(f"| {name} | {record['parameters']:,} | {trained} | {validation} | {test} |")
+
+    last = teachers["history"][-1]
+    members = f"{len(last['alone'])} teachers"
+    add(f"{members}, each alone", teachers, f"{min(last['alone']):.4f} to {max(last['alone']):.4f}", " | ")
+    add(f"{members}, the mean of their probabilities", teachers, f"{last['ensemble']:.4f}", " | ")
+    for student in measured["students"]:
+        (validation,), test = student["history"][-1]["alone"], student["test"]
+        scores = f"{test['greedy']['word_error_rate']:.4f} | {test['word_error_rate']:.4f}"
+        add("student", student, f"{validation:.4f}", scores)
+    ran_on = measured["students"][0]["ran_on"]
+    versions = ", ".join(f"{name} {version}" for name, version in ran_on["versions"].items())
+    return "\n".join([*lines, "", f"Times are those of the training on one {ran_on['device']}; {versions}."])
+
+
+def main():
+    """Do what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["tokens", "teachers", "student", "export"])
+    parser.add_argument("file", type=Path, help="the tokens; for export the weights of a student")
+    parser.add_argument("--members", type=int, default=8, help="number of teachers")
+    parser.add_argument("--units", type=int, default=512)
+    parser.add_argument("--embedding-dim", type=int, default=128)
+    parser.add_argument("--dropout", type=float, default=0.45)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--sampled", type=int, default=5, help="strings to try to sample for each training word")
+    parser.add_argument("--teachers", type=Path, help="weights of the teachers")
+    parser.add_argument("--output", type=Path, help="file of the weights, .npz")
+    parser.add_argument("--workdir", type=Path, help="new folder of the run that the export is recorded as")
+    parser.add_argument("--export-dir", type=Path, default=Path("saved_models"))
+    arguments = parser.parse_args()
+    if arguments.command == "export":
+        export_student(arguments)
+    elif arguments.command == "tokens":
+        write_tokens(arguments.file, arguments.sampled)
+    else:
+        with np.load(arguments.file) as arrays:
+            tokens = dict(arrays)
+        {"teachers": train_teachers, "student": train_student}[arguments.command](arguments, tokens)
+
+
+if __name__ == "__main__":
+    main()
