@@ -283,8 +283,8 @@ def train_student(arguments, tokens):
 
 def export_student(arguments):
     """Make a student the next version of the recipe's model, and write its figures and those of its teachers."""
-    from keras_refs import datasets, settings, storage, training
-    from keras_refs.recipes import g2p
+    from keras_refs import datasets, export, settings, storage, training
+    from keras_refs.recipes import g2p, sequences
 
     record, teachers = read_record(arguments.file), read_record(arguments.teachers)
     config = settings.override(g2p.Config(), **record["settings"])
@@ -293,11 +293,18 @@ def export_student(arguments):
     data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=g2p.without_stress)
     history = training.History(monitor="loss", mode="min")
     history.epochs = record["history"]
-    # The last epoch is exported, whatever the validation says of it.
     made_by = f"benchmarks/{Path(__file__).name} teachers --members {teachers['settings']['members']}"
-    facts = {"best_epoch": None, "settings": {"teachers": [made_by]}}
-    weights = [each[0] for each in read_weights(arguments.file)]
-    metrics = g2p.export_and_score(run, config, data, weights, history, **facts)
+    with run.unfinished_export() as folder:
+        network = g2p.build(config, data, for_export=True)
+        network.set_weights([each[0] for each in read_weights(arguments.file)])
+        words, phonemes = ("words", data.source_symbols), ("phonemes", data.target_symbols)
+        options = {"examples": g2p.SHOWN[:2], "half_precision": True, **vars(config.decoding)}
+        signatures = export.write_transcriber(network, words, phonemes, folder, **options)
+        scores = sequences.score(folder, data.test, run.figures, label="words", shown=g2p.SHOWN)
+        card = {"summary": g2p.__doc__, "signatures": signatures, "limits": g2p.LIMITS, "scored_on": g2p.SCORED_ON}
+        # The last epoch is exported, whatever the validation says of it.
+        card |= {"best_epoch": None, "settings": {"teachers": [made_by]}}
+        metrics = run.finish(folder, network, history, data, scores, g2p.format_scores, card)
     earlier = json.loads(RESULTS.read_text(encoding="utf-8"))["students"] if RESULTS.exists() else []
     students = [each for each in earlier if each["settings"] != record["settings"]]
     storage.write_json(RESULTS, {"teachers": teachers, "students": [*students, {**record, "test": metrics["test"]}]})

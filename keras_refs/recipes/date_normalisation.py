@@ -100,7 +100,6 @@ def train_and_evaluate(
         model, batches, steps, validation, monitor="val_sequence_accuracy", mode="max", callbacks=callbacks
     )
 
-    evaluation.save_learning_curves(history, run.figures / "learning_curves.png", sequences.CURVES)
     with run.unfinished_export() as folder:
         # In float32, whatever the precision of the training was.
         network = build(config, data, for_export=True)
@@ -108,6 +107,7 @@ def train_and_evaluate(
         inputs, outputs = ("dates", data.source_symbols), ("iso", data.target_symbols)
         options = {"half_precision": True, "postprocess": existing_dates, **vars(config.decoding)}
         signatures = export.write_transcriber(network, inputs, outputs, folder, examples=SHOWN[:2], **options)
+        evaluation.save_learning_curves(history, run.figures / "learning_curves.png", sequences.CURVES)
         scores = sequences.score(folder, data.test, run.figures, label="dates", shown=SHOWN)
         card = {"summary": __doc__, "signatures": signatures + NO_DATE, "limits": LIMITS, "scored_on": SCORED_ON}
         return run.finish(folder, network, history, data, scores, format_scores, card)

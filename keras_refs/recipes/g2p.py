@@ -32,7 +32,6 @@ from keras_refs.recipes import sequences
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
 SCORED_ON, build = "on the test split", sequences.build
 SHOWN = ("rough", "through", "thoughtful", "xylophone", "psychology", "keras", "wednesday", "quixotic")
@@ -123,34 +122,19 @@ def train_and_evaluate(
         model, batches, steps, validation, monitor="val_sequence_accuracy", mode="max", callbacks=callbacks
     )
 
-    evaluation.save_learning_curves(history, run.figures / "learning_curves.png", sequences.CURVES)
-    return export_and_score(run, config, data, model.get_weights(), history)
-
-
-def export_and_score(
-    run: training.Run,
-    config: Config,
-    data: datasets.TranscriptionDataset,
-    weights: Sequence[np.ndarray],
-    history: training.History,
-    **facts: Any,
-) -> dict[str, Any]:
-    """Export the network with these weights and score it once on the test split; return what `Run.finish` does.
-
-    `facts` come onto the model card, in place of what the run knows.
-    """
     with run.unfinished_export() as folder:
         # In float32, whatever the precision of the training was.
         network = build(config, data, for_export=True)
-        network.set_weights(weights)
+        network.set_weights(model.get_weights())
         inputs, outputs = ("words", data.source_symbols), ("phonemes", data.target_symbols)
         shown = _shown(config, data.test)
         signatures = export.write_transcriber(
             network, inputs, outputs, folder, examples=shown[:2], half_precision=True, **vars(config.decoding)
         )
+        evaluation.save_learning_curves(history, run.figures / "learning_curves.png", sequences.CURVES)
         scores = sequences.score(folder, data.test, run.figures, label="words", shown=shown)
         limits = training.limits_on(config, LIMITS)
-        card = {"summary": __doc__, "signatures": signatures, "limits": limits, "scored_on": SCORED_ON, **facts}
+        card = {"summary": __doc__, "signatures": signatures, "limits": limits, "scored_on": SCORED_ON}
         return run.finish(folder, network, history, data, scores, format_scores, card)
 
 

@@ -163,8 +163,8 @@ def score(
 ) -> dict[str, Any]:
     """Return the error rates of an export on `datasets.Transcriptions`, and draw figures into a folder.
 
-    They are the attention of the sources `shown`, the error rate by the length of the sources, which
-    `label` names, and confusions.
+    They are the attention of the sources `shown`, the error rate by the length of the sources, which `label` names, and
+    confusions.
     """
     references, predictions = _transcribe(folder, test)
     best = predictions["beam"]

@@ -5,7 +5,7 @@ import datetime
 import numpy as np
 import pytest
 
-from keras_refs import datasets, export, settings, training
+from keras_refs import datasets, export, settings
 from keras_refs.errors import UserError
 from keras_refs.recipes import date_normalisation, g2p, sequences
 from tests.conftest import REPOSITORY
@@ -100,21 +100,6 @@ def test_g2p_learns_words_with_all_their_pronunciations(tmp_path):
     lines = g2p.format_scores(metrics["test"]).splitlines()
     assert [line.split(":")[0] for line in lines] == ["greedy", "bfloat16", "beam"]
     assert f"phoneme error rate {metrics['test']['symbol_error_rate']:.4f}" in lines[-1]
-
-
-def test_weights_that_were_trained_elsewhere_become_a_model_of_the_recipe(tmp_path):
-    run = training.Run("g2p", FEW_WORDS, tmp_path / "run", tmp_path / "models", resume=False, family="wide_recurrent")
-    run.record({"device": "a GPU", "versions": {"keras": "3"}})
-    data = datasets.load_transcriptions(**vars(FEW_WORDS.data), separator=" ", simplify=g2p.without_stress)
-    network, history = g2p.build(FEW_WORDS, data), training.History("loss", "min")
-    history.epochs = [{"seconds": 1.5, "loss": 2.0}]
-    weights = network.get_weights()
-    metrics = g2p.export_and_score(run, FEW_WORDS, data, weights, history, settings={"teachers": ["a script"]})
-    card = export.read_model_card(metrics["export"])
-    assert card["ran_on"]["device"] == "a GPU" and card["seconds"] == 1.5
-    assert card["settings"]["teachers"] == ["a script"] and card["settings"]["units"] == 32
-    for exported, given in zip(export.load_model(metrics["export"]).get_weights(), weights, strict=True):
-        np.testing.assert_array_equal(exported, given.astype("float16"))
 
 
 def test_what_is_learned_of_teachers_is_the_mean_of_their_probabilities():

@@ -62,6 +62,16 @@ def test_a_run_writes_what_it_did_and_publishes_its_export(tmp_path):
     assert {path.name for path in (tmp_path / "models" / "points").iterdir()} == {"1"}
 
 
+def test_weights_that_were_trained_elsewhere_are_exported_with_the_record_of_that(tmp_path):
+    run, history = new_run(tmp_path), training.History("loss", "min")
+    ran_on = {"device": "a GPU", "versions": {"keras": "3"}}
+    run.record(ran_on)
+    history.epochs = [{"epoch": 1, "seconds": 1.5, "loss": 2.0}]
+    card = export.read_model_card(finish(run, build(), history)["export"])
+    assert card["ran_on"] == ran_on and card["seconds"] == 1.5
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["ran_on"] == ran_on
+
+
 def test_nothing_is_written_before_the_fit(tmp_path):
     run = new_run(tmp_path)
     with pytest.raises(UserError, match="--batch-size must be at most 4, the number of training examples. Received: 5"):
