@@ -3,7 +3,7 @@ r"""Students of g2p that learn from an ensemble of teachers, on a GPU in minutes
     python benchmarks/g2p_distillation.py tokens tokens.npz
     KERAS_BACKEND=jax python benchmarks/g2p_distillation.py teachers tokens.npz --output teachers.npz
     KERAS_BACKEND=jax python benchmarks/g2p_distillation.py student tokens.npz --teachers teachers.npz \
-        --dropout 0.1 --epochs 20 --sampled 5 --output student.npz
+        --dropout 0.1 --epochs 20 --output student.npz
     python benchmarks/g2p_distillation.py export student.npz --teachers teachers.npz --workdir runs/g2p/student
 
 The same as `train g2p` with several seeds and then `train g2p --teachers ... --sampled ...`, which take hours on a CPU,
@@ -27,10 +27,10 @@ LENGTHS = (8, 12, 16, 24)
 """Steps that sequences are padded to; longer ones, one in 100,000 of the training pairs, are left out."""
 BOUNDARY = 1
 SETTINGS = ("units", "embedding_dim", "dropout", "epochs", "learning_rate")
-"""Arguments that a record holds, beside the number of teachers or of sampled strings."""
+"""Arguments that a record holds."""
 
 
-def write_tokens(path, sampled, seed=0):
+def write_tokens(path, tries, seed=0):
     """Write the tokens of the training and validation split, and of strings sampled from the former."""
     from keras_refs import datasets
     from keras_refs.recipes import g2p
@@ -38,12 +38,11 @@ def write_tokens(path, sampled, seed=0):
     settings = vars(g2p.Config().data)
     data = datasets.load_transcriptions(**settings, separator=" ", simplify=g2p.without_stress)
     splits = {"train": data.token_pairs(data.train), "validation": data.token_pairs(data.validation)}
-    strings = datasets.sample_strings(data.train.sources, sampled * len(data.train.sources), seed)
-    np.random.default_rng(seed).shuffle(strings)
+    strings = datasets.sample_strings(data.train.sources, tries * len(data.train.sources), seed)
     arrays = {f"{name}_{side}": each for name, pair in splits.items() for side, each in enumerate(pair)}
-    symbols = data.source_symbols.size, data.target_symbols.size
-    tokens = {**arrays, "sampled": data.source_symbols.tokens(strings).numpy()}
-    np.savez_compressed(path, symbols=symbols, **{name: each.astype("int8") for name, each in tokens.items()})
+    arrays |= {"sampled": data.source_symbols.tokens(strings).numpy()}
+    numbers = {"symbols": (data.source_symbols.size, data.target_symbols.size), "tries": tries}
+    np.savez_compressed(path, **numbers, **{name: each.astype("int8") for name, each in arrays.items()})
 
 
 def build(symbols, units, embedding_dim, dropout, count=1, seed=0):
@@ -84,11 +83,11 @@ def inputs_of(sources, targets):
     return {"source": sources, "target": jnp.where(targets != 0, previous, 0)}
 
 
-def train(networks, buckets, arguments, report, batch_size=256, smoothing=0.1):
+def train(networks, buckets, arguments, report, more, batch_size=256, smoothing=0.1):
     """Train networks of one kind side by side; write their averaged weights, stacked, and a record beside them.
 
     Each of `buckets` has sources and targets, and probabilities to learn in place of the targets, if there are any.
-    `report` is a function of the averaged weights that returns figures.
+    `report` is a function of the averaged weights that returns figures, `more` what else the record holds as settings.
     """
     import jax
     import jax.numpy as jnp
@@ -142,13 +141,12 @@ def train(networks, buckets, arguments, report, batch_size=256, smoothing=0.1):
 
         return jax.vmap(of_one)(*state)
 
-    more = "members" if arguments.command == "teachers" else "sampled"
     record = {
         "ran_on": {
             "device": jax.devices()[0].device_kind,
             "versions": {name: importlib.metadata.version(name) for name in ("keras", "jax", "numpy")},
         },
-        "settings": {name: vars(arguments)[name] for name in (*SETTINGS, more)},
+        "settings": {**{name: vars(arguments)[name] for name in SETTINGS}, **more},
         "parameters": network.count_params(),
         "examples": sum(len(bucket[0]) for bucket in buckets),
         "history": [],
@@ -260,14 +258,14 @@ def train_teachers(arguments, tokens):
         alone = [[each[number : number + 1] for each in weights] for number in range(len(networks))]
         return {"ensemble": score(weights, *validation), "alone": [score(each, *validation) for each in alone]}
 
-    train(networks, by_length(tokens["train_0"], tokens["train_1"]), arguments, report)
+    train(networks, by_length(tokens["train_0"], tokens["train_1"]), arguments, report, {"members": arguments.members})
 
 
 def train_student(arguments, tokens):
     """Train one network on what teachers make of the training pairs and of sampled strings."""
     weights, theirs = read_weights(arguments.teachers), read_record(arguments.teachers)["settings"]
     (teacher,) = build(tokens["symbols"], theirs["units"], theirs["embedding_dim"], 0.0)
-    sampled = tokens["sampled"][: arguments.sampled * len(tokens["train_0"])]
+    sampled = tokens["sampled"]
     transcribed = transcribe(decoder(teacher), weights, sampled)
     ended = (transcribed == BOUNDARY).any(axis=1)
     width = max(tokens["train_0"].shape[1], sampled.shape[1])
@@ -278,7 +276,11 @@ def train_student(arguments, tokens):
     students = build(tokens["symbols"], arguments.units, arguments.embedding_dim, arguments.dropout)
     validation = tokens["validation_0"], tokens["validation_1"]
     decode = decoder(students[0])
-    train(students, buckets, arguments, lambda weights: {"alone": [word_error_rate(decode, weights, *validation)]})
+
+    def report(weights):
+        return {"alone": [word_error_rate(decode, weights, *validation)]}
+
+    train(students, buckets, arguments, report, {"sampled": int(tokens["tries"])})
 
 
 def export_student(arguments):
@@ -358,7 +360,7 @@ def main():
     parser.add_argument("--dropout", type=float, default=0.45)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--sampled", type=int, default=5, help="strings to try to sample for each training word")
+    parser.add_argument("--sampled", type=int, default=12, help="strings to try to sample for each training word")
     parser.add_argument("--teachers", type=Path, help="weights of the teachers")
     parser.add_argument("--output", type=Path, help="file of the weights, .npz")
     parser.add_argument("--workdir", type=Path, help="new folder of the run that the export is recorded as")
