@@ -60,7 +60,7 @@ def build(symbols, units, embedding_dim, dropout, count=1, seed=0):
 
 
 def by_length(sources, targets):
-    """Return, for each of `LENGTHS`, the tokens of the pairs that it is the shortest for, and their rows."""
+    """Return, for each of `LENGTHS`, the tokens of the pairs that it is the shortest for, padded to it."""
     longest = np.maximum(*(np.count_nonzero(tokens, axis=1) for tokens in (sources, targets)))
     buckets, least = [], 0
     for length in LENGTHS:
