@@ -1,16 +1,18 @@
 r"""Students of g2p that learn from an ensemble of teachers, on a GPU in minutes: the builder on Keras's JAX backend.
 
     python benchmarks/g2p_distillation.py tokens tokens.npz
-    KERAS_BACKEND=jax python benchmarks/g2p_distillation.py teachers tokens.npz --output teachers.npz
-    KERAS_BACKEND=jax python benchmarks/g2p_distillation.py student tokens.npz --teachers teachers.npz \
-        --dropout 0.1 --epochs 20 --output student.npz
-    python benchmarks/g2p_distillation.py export student.npz --teachers teachers.npz --workdir runs/g2p/student
+    KERAS_BACKEND=jax python benchmarks/g2p_distillation.py teachers tokens.npz teachers.npz
+    KERAS_BACKEND=jax python benchmarks/g2p_distillation.py student tokens.npz teachers.npz student.npz
+    KERAS_BACKEND=jax python benchmarks/g2p_distillation.py student tokens.npz teachers.npz small.npz \
+        --units 240 --embedding-dim 64 --epochs 25 --learning-rate 0.003
+    python benchmarks/g2p_distillation.py export teachers.npz student.npz --workdir runs/student
+    python benchmarks/g2p_distillation.py export teachers.npz small.npz --workdir runs/small --export-dir runs/models
 
-The same as `train g2p` with several seeds and then `train g2p --teachers ... --sampled ...`, which take hours on a CPU,
-but for the order of the examples and one thing: all teachers together transcribe the sampled words, not the first. Only
-the first and the last command need TensorFlow. Errors are counted in whole words, by greedy search on the validation
-split; the last command makes the student a trained model of the recipe, scores it on the test split and writes the
-figures of both into `results/`.
+It is like `train g2p` with several seeds and then `train g2p --teachers ... --sampled ...`, but all teachers together
+transcribe the sampled words, not the first; the last epoch is kept, not the best; and what has more than 24 steps is
+left out. Only the first and the last commands need TensorFlow. Errors are counted in whole words, by greedy search on
+the validation split; the last commands make a student a trained model of the recipe, score it on the test split and
+write its figures and those of its teachers into `results/`.
 """
 
 import argparse
@@ -30,7 +32,7 @@ SETTINGS = ("units", "embedding_dim", "dropout", "epochs", "learning_rate")
 """Arguments that a record holds."""
 
 
-def write_tokens(path, tries, seed=0):
+def write_tokens(arguments, seed=0):
     """Write the tokens of the training and validation split, and of strings sampled from the former."""
     from keras_refs import datasets
     from keras_refs.recipes import g2p
@@ -38,11 +40,11 @@ def write_tokens(path, tries, seed=0):
     settings = vars(g2p.Config().data)
     data = datasets.load_transcriptions(**settings, separator=" ", simplify=g2p.without_stress)
     splits = {"train": data.token_pairs(data.train), "validation": data.token_pairs(data.validation)}
-    strings = datasets.sample_strings(data.train.sources, tries * len(data.train.sources), seed)
+    strings = datasets.sample_strings(data.train.sources, arguments.sampled * len(data.train.sources), seed)
     arrays = {f"{name}_{side}": each for name, pair in splits.items() for side, each in enumerate(pair)}
     arrays |= {"sampled": data.source_symbols.tokens(strings).numpy()}
-    numbers = {"symbols": (data.source_symbols.size, data.target_symbols.size), "tries": tries}
-    np.savez_compressed(path, **numbers, **{name: each.astype("int8") for name, each in arrays.items()})
+    numbers = {"symbols": (data.source_symbols.size, data.target_symbols.size), "tries": arguments.sampled}
+    np.savez_compressed(arguments.tokens, **numbers, **{name: each.astype("int8") for name, each in arrays.items()})
 
 
 def build(symbols, units, embedding_dim, dropout, count=1, seed=0):
@@ -96,7 +98,7 @@ def train(networks, buckets, arguments, report, more, batch_size=256, smoothing=
     steps = sum(len(bucket[0]) // batch_size for bucket in buckets)
     epochs, learning_rate = arguments.epochs, arguments.learning_rate
     schedule = keras.optimizers.schedules.CosineDecay(
-        learning_rate / 10, (epochs - 1) * steps, warmup_target=learning_rate, warmup_steps=steps
+        learning_rate / 10, max(1, (epochs - 1) * steps), warmup_target=learning_rate, warmup_steps=steps
     )
 
     def optimizer_of(network):
@@ -248,8 +250,9 @@ def teach(network, weights, bucket):
     return np.concatenate([np.asarray(part) for part in parts])[:count]
 
 
-def train_teachers(arguments, tokens):
+def train_teachers(arguments):
     """Train the ensemble."""
+    tokens = read_tokens(arguments.tokens)
     networks = build(tokens["symbols"], arguments.units, arguments.embedding_dim, arguments.dropout, arguments.members)
     validation = tokens["validation_0"], tokens["validation_1"]
     score = functools.partial(word_error_rate, decoder(networks[0]))
@@ -261,8 +264,9 @@ def train_teachers(arguments, tokens):
     train(networks, by_length(tokens["train_0"], tokens["train_1"]), arguments, report, {"members": arguments.members})
 
 
-def train_student(arguments, tokens):
+def train_student(arguments):
     """Train one network on what teachers make of the training pairs and of sampled strings."""
+    tokens = read_tokens(arguments.tokens)
     weights, theirs = read_weights(arguments.teachers), read_record(arguments.teachers)["settings"]
     (teacher,) = build(tokens["symbols"], theirs["units"], theirs["embedding_dim"], 0.0)
     sampled = tokens["sampled"]
@@ -284,11 +288,11 @@ def train_student(arguments, tokens):
 
 
 def export_student(arguments):
-    """Make a student the next version of the recipe's model, and write its figures and those of its teachers."""
+    """Make a student the next version of the recipe's model and write its figures and those of its teachers."""
     from keras_refs import datasets, export, settings, storage, training
     from keras_refs.recipes import g2p, sequences
 
-    record, teachers = read_record(arguments.file), read_record(arguments.teachers)
+    record, teachers = read_record(arguments.student), read_record(arguments.teachers)
     config = settings.override(g2p.Config(), **record["settings"])
     run = training.Run("g2p", config, arguments.workdir, arguments.export_dir, resume=False, family="wide_recurrent")
     run.record(record["ran_on"])
@@ -298,7 +302,7 @@ def export_student(arguments):
     made_by = f"benchmarks/{Path(__file__).name} teachers --members {teachers['settings']['members']}"
     with run.unfinished_export() as folder:
         network = g2p.build(config, data, for_export=True)
-        network.set_weights([each[0] for each in read_weights(arguments.file)])
+        network.set_weights([each[0] for each in read_weights(arguments.student)])
         words, phonemes = ("words", data.source_symbols), ("phonemes", data.target_symbols)
         options = {"examples": g2p.SHOWN[:2], "half_precision": True, **vars(config.decoding)}
         signatures = export.write_transcriber(network, words, phonemes, folder, **options)
@@ -310,6 +314,12 @@ def export_student(arguments):
     earlier = json.loads(RESULTS.read_text(encoding="utf-8"))["students"] if RESULTS.exists() else []
     students = [each for each in earlier if each["settings"] != record["settings"]]
     storage.write_json(RESULTS, {"teachers": teachers, "students": [*students, {**record, "test": metrics["test"]}]})
+
+
+def read_tokens(path):
+    """Return what `write_tokens` wrote, by name."""
+    with np.load(path) as arrays:
+        return dict(arrays)
 
 
 def read_record(path):
@@ -334,46 +344,55 @@ def table(measured):
     def add(name, record, validation, test):
         time = f"{sum(epoch['seconds'] for epoch in record['history']):.0f} s"
         trained = f"{record['examples']:,} | {len(record['history'])} | {time}"
-        lines.append(f"| {name} | {record['parameters']:,} | {trained} | {validation} | {test} |")
+        lines.append(f"| {name} | {trained} | {validation} | {test} |")
 
-    last = teachers["history"][-1]
-    members = f"{len(last['alone'])} teachers"
-    add(f"{members}, each alone", teachers, f"{min(last['alone']):.4f} to {max(last['alone']):.4f}", " | ")
-    add(f"{members}, the mean of their probabilities", teachers, f"{last['ensemble']:.4f}", " | ")
+    last, size = teachers["history"][-1], f"{teachers['parameters']:,}"
+    members = len(last["alone"])
+    lowest, highest = min(last["alone"]), max(last["alone"])
+    add(f"each of {members} teachers | {size}", teachers, f"{lowest:.4f} to {highest:.4f}", " | ")
+    add(f"the mean of their probabilities | {members} x {size}", teachers, f"{last['ensemble']:.4f}", " | ")
     for student in measured["students"]:
         (validation,), test = student["history"][-1]["alone"], student["test"]
         scores = f"{test['greedy']['word_error_rate']:.4f} | {test['word_error_rate']:.4f}"
-        add("student", student, f"{validation:.4f}", scores)
+        add(f"student | {student['parameters']:,}", student, f"{validation:.4f}", scores)
     ran_on = measured["students"][0]["ran_on"]
     versions = ", ".join(f"{name} {version}" for name, version in ran_on["versions"].items())
-    return "\n".join([*lines, "", f"Times are those of the training on one {ran_on['device']}; {versions}."])
+    where = f"Times are those of the training on one {ran_on['device']}, for the teachers of all together; {versions}."
+    return "\n".join([*lines, "", where])
 
 
 def main():
     """Do what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=["tokens", "teachers", "student", "export"])
-    parser.add_argument("file", type=Path, help="the tokens; for export the weights of a student")
-    parser.add_argument("--members", type=int, default=8, help="number of teachers")
-    parser.add_argument("--units", type=int, default=512)
-    parser.add_argument("--embedding-dim", type=int, default=128)
-    parser.add_argument("--dropout", type=float, default=0.45)
-    parser.add_argument("--epochs", type=int, default=50)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--sampled", type=int, default=12, help="strings to try to sample for each training word")
-    parser.add_argument("--teachers", type=Path, help="weights of the teachers")
-    parser.add_argument("--output", type=Path, help="file of the weights, .npz")
-    parser.add_argument("--workdir", type=Path, help="new folder of the run that the export is recorded as")
-    parser.add_argument("--export-dir", type=Path, default=Path("saved_models"))
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def add(name, run, *files):
+        command = commands.add_parser(name, help=run.__doc__)
+        command.set_defaults(run=run)
+        for file in files:
+            command.add_argument(file, type=Path)
+        return command
+
+    command = add("tokens", write_tokens, "tokens")
+    command.add_argument("--sampled", type=int, default=12, help="strings to try to sample for each training word")
+    command = add("teachers", train_teachers, "tokens", "output")
+    command.add_argument("--members", type=int, default=8, help="number of teachers")
+    add_training(command, dropout=0.45, epochs=50)
+    add_training(add("student", train_student, "tokens", "teachers", "output"), dropout=0.1, epochs=20)
+    command = add("export", export_student, "teachers", "student")
+    command.add_argument("--workdir", type=Path, required=True, help="new folder of the run that it is recorded as")
+    command.add_argument("--export-dir", type=Path, default=Path("saved_models"))
     arguments = parser.parse_args()
-    if arguments.command == "export":
-        export_student(arguments)
-    elif arguments.command == "tokens":
-        write_tokens(arguments.file, arguments.sampled)
-    else:
-        with np.load(arguments.file) as arrays:
-            tokens = dict(arrays)
-        {"teachers": train_teachers, "student": train_student}[arguments.command](arguments, tokens)
+    arguments.run(arguments)
+
+
+def add_training(command, dropout, epochs):
+    """Add the options of a training."""
+    command.add_argument("--units", type=int, default=512)
+    command.add_argument("--embedding-dim", type=int, default=128)
+    command.add_argument("--dropout", type=float, default=dropout)
+    command.add_argument("--epochs", type=int, default=epochs)
+    command.add_argument("--learning-rate", type=float, default=2e-3)
 
 
 if __name__ == "__main__":
