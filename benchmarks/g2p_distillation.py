@@ -23,39 +23,43 @@ import time
 from pathlib import Path
 
 import numpy as np
+from earlier import earlier
+
+from keras_refs.datasets.alignment import BOUNDARY
 
 RESULTS = Path(__file__).parents[1] / "results" / "g2p_distillation.json"
 LENGTHS = (8, 12, 16, 24)
 """Steps that sequences are padded to; longer ones, one in 100,000 of the training pairs, are left out."""
-BOUNDARY = 1
 SETTINGS = ("units", "embedding_dim", "dropout", "epochs", "learning_rate")
 """Arguments that a record holds."""
 
 
-def write_tokens(arguments, seed=0):
+def write_tokens(arguments):
     """Write the tokens of the training and validation split, and of strings sampled from the former."""
     from keras_refs import datasets
     from keras_refs.recipes import g2p
 
-    settings = vars(g2p.Config().data)
-    data = datasets.load_transcriptions(**settings, separator=" ", simplify=g2p.without_stress)
+    config = g2p.Config()
+    data = datasets.load_transcriptions(**vars(config.data), separator=" ", simplify=g2p.without_stress)
     splits = {"train": data.token_pairs(data.train), "validation": data.token_pairs(data.validation)}
-    strings = datasets.sample_strings(data.train.sources, arguments.sampled * len(data.train.sources), seed)
+    strings = datasets.sample_strings(
+        data.train.sources, arguments.sampled * len(data.train.sources), config.compute.seed
+    )
     arrays = {f"{name}_{side}": each for name, pair in splits.items() for side, each in enumerate(pair)}
     arrays |= {"sampled": data.source_symbols.tokens(strings).numpy()}
     numbers = {"symbols": (data.source_symbols.size, data.target_symbols.size), "tries": arguments.sampled}
     np.savez_compressed(arguments.tokens, **numbers, **{name: each.astype("int8") for name, each in arrays.items()})
 
 
-def build(symbols, units, embedding_dim, dropout, count=1, seed=0):
+def build(symbols, units, embedding_dim, dropout, count=1):
     """Return networks of the recipe's kind, which differ in their initial weights and dropout."""
     import keras
 
     from keras_refs import models
 
     networks = []
-    for number in range(count):
-        keras.utils.set_random_seed(seed + number)
+    for seed in range(count):
+        keras.utils.set_random_seed(seed)
         sizes = {"units": (units, units), "embedding_dim": embedding_dim, "bidirectional": True}
         networks.append(models.attention_seq2seq(*map(int, symbols), dropout=dropout, use_cudnn=False, **sizes))
     return networks
@@ -101,19 +105,12 @@ def train(networks, buckets, arguments, report, more, batch_size=256, smoothing=
         learning_rate / 10, max(1, (epochs - 1) * steps), warmup_target=learning_rate, warmup_steps=steps
     )
 
-    def optimizer_of(network):
-        optimizer = keras.optimizers.Adam(schedule, clipnorm=1.0, use_ema=True, ema_momentum=1 - 1 / steps)
-        optimizer.build(network.trainable_variables)
-        return optimizer
-
-    optimizers = [optimizer_of(network) for network in networks]
-    network, optimizer = networks[0], optimizers[0]
-    groups = [
-        (network.trainable_variables, network.non_trainable_variables, optimizer.variables)
-        for network, optimizer in zip(networks, optimizers, strict=True)
-    ]
-    values = [jax.tree.map(lambda variable: np.asarray(variable.value), group) for group in groups]
-    state = jax.tree.map(lambda *each: jnp.stack(each), *values)
+    network = networks[0]
+    optimizer = keras.optimizers.Adam(schedule, clipnorm=1.0, use_ema=True, ema_momentum=1 - 1 / steps)
+    optimizer.build(network.trainable_variables)
+    # The optimizer begins with the same state for all.
+    groups = [(each.trainable_variables, each.non_trainable_variables, optimizer.variables) for each in networks]
+    state = jax.tree.map(lambda *each: jnp.stack([variable.value for variable in each]), *groups)
     averages = [
         next(number for number, each in enumerate(optimizer.variables) if each is average)
         for average in optimizer._model_variables_moving_average
@@ -213,12 +210,18 @@ def decoder(network):
     return decode
 
 
-def transcribe(decode, weights, sources, batch_size=1000):
+def in_batches(function, arrays, batch_size):
+    """Return what a compiled function returns for all rows of arrays, from batches of one size, the last filled up."""
+    count = len(arrays[0])
+    filled = [np.pad(array, [(0, -count % batch_size), (0, 0)]) for array in arrays]
+    starts = range(0, count, batch_size)
+    parts = [function(*(array[start : start + batch_size] for array in filled)) for start in starts]
+    return np.concatenate([np.asarray(part) for part in parts])[:count]
+
+
+def transcribe(decode, weights, sources):
     """Return the symbols for all sources."""
-    count = len(sources)
-    sources = np.pad(_padded(sources, LENGTHS[-1]), [(0, -count % batch_size), (0, 0)])
-    parts = [decode(weights, each) for each in np.split(sources, len(sources) // batch_size)]
-    return np.concatenate(parts)[:count]
+    return in_batches(functools.partial(decode, weights), [_padded(sources, LENGTHS[-1])], 1000)
 
 
 def word_error_rate(decode, weights, sources, targets):
@@ -244,10 +247,7 @@ def teach(network, weights, bucket):
 
         return jnp.mean(jax.vmap(of_one)(weights), axis=0).astype("float16")
 
-    count, size = len(bucket[0]), 4096
-    filled = [np.pad(tokens, [(0, -count % size), (0, 0)]) for tokens in bucket]
-    parts = [mean_of(weights, *(tokens[start : start + size] for tokens in filled)) for start in range(0, count, size)]
-    return np.concatenate([np.asarray(part) for part in parts])[:count]
+    return in_batches(functools.partial(mean_of, weights), bucket, 4096)
 
 
 def train_teachers(arguments):
@@ -277,14 +277,14 @@ def train_student(arguments):
     targets = [_padded(each, width) for each in (tokens["train_1"], transcribed[ended])]
     buckets = by_length(sources, np.concatenate(targets))
     buckets = [[*bucket, teach(teacher, weights, bucket)] for bucket in buckets]
-    students = build(tokens["symbols"], arguments.units, arguments.embedding_dim, arguments.dropout)
+    (student,) = build(tokens["symbols"], arguments.units, arguments.embedding_dim, arguments.dropout)
     validation = tokens["validation_0"], tokens["validation_1"]
-    decode = decoder(students[0])
+    decode = decoder(student)
 
     def report(weights):
         return {"alone": [word_error_rate(decode, weights, *validation)]}
 
-    train(students, buckets, arguments, report, {"sampled": int(tokens["tries"])})
+    train([student], buckets, arguments, report, {"sampled": int(tokens["tries"])})
 
 
 def export_student(arguments):
@@ -311,8 +311,7 @@ def export_student(arguments):
         # The last epoch is exported, whatever the validation says of it.
         card |= {"best_epoch": None, "settings": {"teachers": [made_by]}}
         metrics = run.finish(folder, network, history, data, scores, g2p.format_scores, card)
-    earlier = json.loads(RESULTS.read_text(encoding="utf-8"))["students"] if RESULTS.exists() else []
-    students = [each for each in earlier if each["settings"] != record["settings"]]
+    students = [each for each in earlier(RESULTS, "students") if each["settings"] != record["settings"]]
     storage.write_json(RESULTS, {"teachers": teachers, "students": [*students, {**record, "test": metrics["test"]}]})
 
 
