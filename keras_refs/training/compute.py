@@ -1,13 +1,15 @@
 """Which precision, compilation and threads a device and a model family get.
 
-`choose_compute` is pure: what a GPU would get is tested without one. The rules are measurements, which
-`benchmarks/throughput.py` repeats for the machine it runs on.
+`choose_compute` looks at nothing but its arguments: what a GPU would get is tested without one. The rules are
+measurements, which `benchmarks/throughput.py` and `benchmarks/peers.py` repeat for the machine they run on. How fast
+processors multiply bfloat16 differs so much, with the same instructions, that every run measures it.
 """
 
 import contextlib
 import dataclasses
 import platform
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ FAMILIES = ("convolutional", "dense", "recurrent", "wide_recurrent")
 """Kinds of networks; `wide_recurrent` has recurrent layers of hundreds of units."""
 
 _RECURRENT = ("recurrent", "wide_recurrent")
+_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+_LEAST_SPEEDUP = 1.5
+"""Of a product in bfloat16; a step also casts, and does what no product is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +79,28 @@ class ComputePlan:
             keras.config.set_dtype_policy(before)
 
 
+def bfloat16_speedup() -> float:
+    """Return how many times as fast as in float32 TensorFlow multiplies matrices in bfloat16; it takes 0.1 s."""
+    seconds = {}
+    for dtype in ("float32", "bfloat16"):
+        # The sizes of a step of `g2p`.
+        a, b = tf.ones((256, 640), dtype), tf.ones((640, 2048), dtype)
+        taken = []
+        for _ in range(10):
+            began = time.perf_counter()
+            tf.linalg.matmul(a, b)
+            taken.append(time.perf_counter() - began)
+        seconds[dtype] = min(taken)
+    return seconds["float32"] / seconds["bfloat16"]
+
+
 def choose_compute(
-    device: Device, family: str, precision: str = "auto", jit: str = "auto", workers: int = 1
+    device: Device,
+    family: str,
+    precision: str = "auto",
+    jit: str = "auto",
+    workers: int = 1,
+    measure: Callable[[], float] = bfloat16_speedup,
 ) -> ComputePlan:
     """Return a `ComputePlan`: precision, compilation and threads.
 
@@ -85,15 +110,18 @@ def choose_compute(
         precision: A Keras dtype policy to use in place of the choice, or `"auto"`.
         jit: `"on"` or `"off"` in place of the choice, or `"auto"`.
         workers: Number of processes that train together.
+        measure: Function that returns the speedup by bfloat16. It is called only where the choice depends on it and the
+            number of threads does not: that cannot be set after TensorFlow's first operation.
 
     Raises:
         ValueError: If there is no such family.
     """
     if family not in FAMILIES:
         raise ValueError(f"`family` must be one of {', '.join(FAMILIES)}. Received: family={family!r}")
-    chosen_precision, precision_reason = _precision(device, family)
-    if precision != "auto":
-        chosen_precision, precision_reason = precision, f"{precision} by --precision"
+    if precision == "auto":
+        chosen_precision, precision_reason = _precision(device, family, measure)
+    else:
+        chosen_precision, precision_reason = precision, f"{precision} by --precision, or since the run began"
     jit_compile, jit_reason = _jit(device, family)
     if jit != "auto":
         jit_compile, jit_reason = jit == "on", f"XLA {jit} by --jit"
@@ -110,7 +138,7 @@ def choose_compute(
     return ComputePlan(chosen_precision, jit_compile, 1 if single_thread else 0, tuple(reasons))
 
 
-def _precision(device, family):
+def _precision(device, family, measure):
     if device.kind == "gpu":
         generation = "compute capability " + (".".join(map(str, device.compute_capability)) or "unknown")
         if device.compute_capability >= (8, 0):
@@ -120,11 +148,11 @@ def _precision(device, family):
         return "float32", f"float32: {generation} has no tensor cores"
     if family == "recurrent":
         return "float32", "float32: a narrow recurrent network loses time to bfloat16 casts on a CPU"
-    if "amx_bf16" in device.cpu_flags:
-        return "mixed_bfloat16", "bfloat16: this CPU multiplies bfloat16 matrices in hardware (AMX)"
-    if "avx512_bf16" in device.cpu_flags and family == "wide_recurrent":
-        return "mixed_bfloat16", "bfloat16: this CPU multiplies bfloat16 vectors (AVX-512), which pays for wide layers"
-    return "float32", "float32: this CPU has no bfloat16 matrix unit (AMX)"
+    if not device.cpu_flags & _BFLOAT16_FLAGS:
+        return "float32", "float32: this CPU has no instructions for bfloat16"
+    speedup = measure()
+    reason = f"this CPU multiplies bfloat16 matrices {speedup:.1f} times as fast as float32, measured just now"
+    return ("mixed_bfloat16", f"bfloat16: {reason}") if speedup >= _LEAST_SPEEDUP else ("float32", f"float32: {reason}")
 
 
 def _jit(device, family):

@@ -17,7 +17,7 @@ from keras_refs.errors import UserError, WorkerDoneError
 from keras_refs.training import compute, loop, private
 from keras_refs.training.checkpoints import Checkpoints, History
 from keras_refs.training.environment import environment
-from keras_refs.training.workdir import check_workdir, file_of
+from keras_refs.training.workdir import check_workdir, file_of, recorded_precision
 from keras_refs.training.workers import Workers, join
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class Run:
             storage.require_writable(workdir, "--workdir")
             storage.require_writable(export_dir, "--export-dir")
         device, asked = compute.detect_device(), config.compute
-        self._plan = compute.choose_compute(device, family, asked.precision, asked.jit, connected.count)
+        precision = asked.precision if asked.precision != "auto" else recorded_precision(workdir)
+        self._plan = compute.choose_compute(device, family, precision, asked.jit, connected.count)
         print(f"{device.count} x {device.name}. {self._plan.describe()}")
         # Before the data are read: threads can only be set before TensorFlow's first operation.
         compute.prepare_process(self._plan, asked.seed, asked.deterministic)
@@ -68,7 +69,7 @@ class Run:
         connected.require_same("the precision", self._plan.precision)
         self.shard = self._workers.shard
         self._strategy = compute.strategy(asked.distribute, config.training.batch_size)
-        self._ran_on = {"device": device.name, **environment()}
+        self._ran_on = {"device": device.name, "precision": self._plan.precision, **environment()}
 
     @contextlib.contextmanager
     def scope(self) -> Iterator[None]:

@@ -49,6 +49,13 @@ def check_workdir(workdir: str | Path, name: str, config: Any, resume: bool) -> 
         )
 
 
+def recorded_precision(workdir: str | Path) -> str:
+    """Return the precision that the run in a directory began with; `"auto"` if there is none, or it is not recorded."""
+    path = Path(workdir) / "config.json"
+    recorded = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return recorded.get("ran_on", {}).get("precision", "auto")
+
+
 def file_of(config: Any) -> dict[str, Any]:
     """Return what is recorded of the user's file that a run is trained on; nothing if there is none."""
     path = settings.flatten(config).get("data")

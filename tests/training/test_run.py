@@ -95,6 +95,19 @@ def test_the_first_run_is_left_alone_unless_it_is_resumed(tmp_path):
     assert (tmp_path / "run" / "config.json").read_bytes() == before
 
 
+def test_a_resumed_run_keeps_its_precision_whatever_would_be_measured_now(tmp_path):
+    config = settings.override(Config(), precision="auto")
+    fit(new_run(tmp_path, config))
+    path = tmp_path / "run" / "config.json"
+    recorded = json.loads(path.read_text())
+    assert recorded["ran_on"]["precision"] in ("float32", "mixed_bfloat16")
+    for precision in ("float32", "mixed_bfloat16"):
+        recorded["ran_on"]["precision"] = precision
+        path.write_text(json.dumps(recorded))
+        with new_run(tmp_path, config, resume=True).scope():
+            assert keras.config.dtype_policy().name == precision
+
+
 @pytest.mark.parametrize("name", ["checkpoints/model.keras", "notes.txt", "checkpoints/step-00000001.index"])
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_of_somebody_else_is_refused_and_left_alone(name, resume, tmp_path):
