@@ -83,7 +83,7 @@ def train_and_evaluate(
         )
 
     with run.scope():
-        model = build(config, data)
+        model = run.side_by_side(build(config, data))
         # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
         optimizer = optimizer or training.adam(config.training, steps)
         model.compile(optimizer, loss or "categorical_crossentropy", metrics=["accuracy"], **run.compile_options(steps))

@@ -87,7 +87,7 @@ def train_and_evaluate(
         return datasets.window_batches(data.train, batch_size, seed, first_step, last_step, encode, run.shard)
 
     with run.scope():
-        model = build(config, data)
+        model = run.side_by_side(build(config, data))
         # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
         optimizer = optimizer or training.adam(config.training, steps)
         # The squared error would be dominated by the hours that a change of the clock doubled or left empty.

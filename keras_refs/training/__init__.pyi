@@ -20,6 +20,7 @@ from .private import plan_privacy as plan_privacy
 from .private import with_privacy as with_privacy
 from .run import Run as Run
 from .run import limits_on as limits_on
+from .side_by_side import side_by_side as side_by_side
 from .workdir import check_workdir as check_workdir
 from .workdir import finished as finished
 from .workers import Workers as Workers

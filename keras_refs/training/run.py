@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from keras_refs.errors import UserError, WorkerDoneError
 from keras_refs.training import compute, loop, private
 from keras_refs.training.checkpoints import Checkpoints, History
 from keras_refs.training.environment import environment
+from keras_refs.training.side_by_side import side_by_side
 from keras_refs.training.workdir import check_workdir, file_of, recorded_precision
 from keras_refs.training.workers import Workers, join
 
@@ -83,6 +85,16 @@ class Run:
                 yield
             except ValueError as error:
                 raise UserError(str(error)) from error
+
+    def side_by_side(self, network: keras.Model) -> keras.Model:
+        """Return a model of an LSTM network that computes both halves of a batch at once, if that pays.
+
+        It does on a CPU, where an operation uses one of several cores. Else, and if it is subclassed, it is returned as
+        it is. Arguments and result are those of `training.side_by_side`.
+        """
+        is_functional = getattr(network, "inputs", None) is not None
+        pays = is_functional and self._plan.intra_op_threads == 1 and (os.cpu_count() or 1) > 1
+        return side_by_side(network) if pays else network
 
     def steps_per_epoch(self, examples: int, batch_size: int | None = None) -> int:
         """Return the training steps of an epoch, of batches as in the settings or of another size.
