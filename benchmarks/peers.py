@@ -3,7 +3,8 @@
     python benchmarks/peers.py
 
 Ours is the builder with the recipe's optimizer (Adam with warm-up, cosine decay, clipped gradients and an exponential
-moving average of the weights), its input pipeline, and the threads that `choose_compute` picks for this machine.
+moving average of the weights), its input pipeline, and the threads that `choose_compute` picks for this machine; the
+LSTM is trained on both halves of a batch at once, as its recipes do.
 PyTorch has the same layers and the same optimizer, its fused Adam, and its data in memory; as it is (eager) and
 compiled by `torch.compile`. Each has a process of its own and waits while another works; the first round warms up and
 does not count. Inputs are random: only their shapes matter. Where the processor multiplies bfloat16 in hardware, all
@@ -83,10 +84,9 @@ def ours(name, inputs, targets, batch_size, precision, threads):
     tf.config.threading.set_intra_op_parallelism_threads(plan.intra_op_threads if threads is None else threads)
     steps = len(targets) // batch_size
     with plan.scope():
-        model = build(name)
-        if name == "lstm":
-            # As the recipes of LSTMs do.
-            model = training.side_by_side(model)
+        network = build(name)
+        # As the recipes of LSTMs do.
+        model = training.side_by_side(network) if name == "lstm" else network
     options = settings.Training(epochs=100, batch_size=batch_size, learning_rate=1e-3, clip_norm=1.0)
     optimizer = training.adam(options, steps)
     per_execution = 1 if name == "g2p" else training.steps_per_execution(steps)
@@ -100,7 +100,7 @@ def ours(name, inputs, targets, batch_size, precision, threads):
         return of_model(*arrays[:-1]), arrays[-1]
 
     rounds = itertools.count()
-    call = tf.function(lambda *arrays: model(of_model(*arrays), training=False), jit_compile=False)
+    call = tf.function(lambda *arrays: network(of_model(*arrays), training=False), jit_compile=False)
 
     def train():
         first = next(rounds) * steps
@@ -127,20 +127,24 @@ def work(name, peer, precision, threads):
         train, predict = peers_torch.trainer(name, inputs, targets, batch_size, **options)
     for line in sys.stdin:
         began = time.perf_counter()
-        train() if line.strip() == "train" else predict()
-        print(json.dumps(count // batch_size * batch_size / (time.perf_counter() - began)), flush=True)
+        try:
+            train() if line.strip() == "train" else predict()
+        except RuntimeError as error:
+            # `torch.compile` fails for some networks in bfloat16.
+            print(f"{name}, {peer}, {precision}: {str(error).splitlines()[0]}", file=sys.stderr)
+            print("null", flush=True)
+        else:
+            print(json.dumps(count // batch_size * batch_size / (time.perf_counter() - began)), flush=True)
 
 
 def compare(name, peers, precision, rounds):
-    """Return by peer the examples a second, of every round, of training and of prediction."""
+    """Return by peer the examples a second, of every round, of training and of prediction; `None` for what failed."""
     command = [sys.executable, __file__, "--work", name, "--precision", precision]
     processes = {}
     for peer in peers:
         kind, _, threads = peer.partition(":")
         arguments = [*command, "--peer", kind, *(["--threads", threads] if threads else [])]
-        processes[peer] = subprocess.Popen(
-            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        processes[peer] = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     rates = {peer: {"train": [], "predict": []} for peer in peers}
     for number, task, peer in itertools.product(range(rounds + 1), ("train", "predict"), peers):
         process = processes[peer]
@@ -148,7 +152,7 @@ def compare(name, peers, precision, rounds):
         process.stdin.flush()
         rate = json.loads(process.stdout.readline())
         if number:
-            rates[peer][task].append(round(rate))
+            rates[peer][task].append(rate and round(rate))
     for process in processes.values():
         process.stdin.close()
         process.wait()
@@ -158,29 +162,38 @@ def compare(name, peers, precision, rounds):
 def tables(measured):
     """Return the figures as a table in Markdown."""
     lines = [
-        "| network | | precision | keras_refs | PyTorch | ratio | PyTorch compiled | ratio |",
-        "|---|---|---|---|---|---|---|---|",
+        "| network | | precision | keras_refs | PyTorch | ratio | PyTorch compiled | ratio | processor |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in measured["rows"]:
         for task, said in (("train", "training"), ("predict", "prediction")):
             rates = {peer: each[task] for peer, each in row["rates"].items()}
             cells = [f"{statistics.median(rates['ours']):,.0f}"]
             for peer in PEERS[1:]:
+                if None in rates[peer]:
+                    cells += ["", ""]
+                    continue
                 # Of each round, as a machine that slows down slows down both.
                 ratios = [one / other for one, other in zip(rates["ours"], rates[peer], strict=True)]
                 cells += [f"{statistics.median(rates[peer]):,.0f}", f"**{statistics.median(ratios):.2f}**"]
-            lines.append(f"| {row['family']} | {said} | {row['precision']} | {' | '.join(cells)} |")
-    machines = sorted({f"{row['cores']} cores of {row['device']}" for row in measured["rows"]})
-    rounds = len(measured["rows"][0]["rates"]["ours"]["train"])
-    return "\n".join([*lines, "", f"Examples a second, medians of {rounds} rounds, on {' and '.join(machines)}."])
+            lines.append(f"| {row['family']} | {said} | {row['precision']} | {' | '.join(cells)} | {row['device']} |")
+    of_rows = {(row["cores"], len(row["rates"]["ours"]["train"])) for row in measured["rows"]}
+    said = ", ".join(f"medians of {rounds} rounds on {cores} cores" for cores, rounds in sorted(of_rows))
+    return "\n".join([*lines, "", f"Examples a second, {said}."])
+
+
+def _place(row):
+    """Return what a row is of, in the order of the table."""
+    return row["device"], list(FAMILIES).index(row["family"]), row["precision"] == "bfloat16"
 
 
 def precisions():
     """Return the precisions that this processor has in hardware."""
     from keras_refs import training
+    from keras_refs.training import compute
 
-    flags = training.detect_device().cpu_flags
-    return ["float32", *(["bfloat16"] if flags & {"amx_bf16", "avx512_bf16"} else [])]
+    has_bfloat16 = training.detect_device().cpu_flags & compute.BFLOAT16_FLAGS
+    return ["float32", *(["bfloat16"] if has_bfloat16 else [])]
 
 
 def main():
@@ -190,7 +203,9 @@ def main():
     parser.add_argument("--peers", nargs="+", default=list(PEERS), help="`ours:1` is ours with one thread an operation")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--output", type=Path, help="results/peers.json, for example; it keeps what it has of other families"
+        "--output",
+        type=Path,
+        help="results/peers.json, for example; it keeps what it has of other networks and machines",
     )
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--peer", help=argparse.SUPPRESS)
@@ -210,18 +225,11 @@ def main():
     for name, precision in itertools.product(arguments.families, precisions()):
         rates = compare(name, arguments.peers, precision, arguments.rounds)
         for task in ("train", "predict"):
-            medians = {peer: statistics.median(each[task]) for peer, each in rates.items()}
-            print(f"{name}, {precision}, {task}:", ", ".join(f"{peer} {rate:,.0f}" for peer, rate in medians.items()))
+            print(f"{name}, {precision}, {task}:", {peer: each[task] for peer, each in rates.items()}, flush=True)
         if arguments.output:
             row = {"family": name, "precision": precision, **hardware(), "rates": rates}
-            kept = [
-                each
-                for each in earlier(arguments.output, "rows")
-                if (each["family"], each["precision"]) != (name, precision)
-            ]
-            order = list(FAMILIES)
-            rows = sorted([*kept, row], key=lambda each: (order.index(each["family"]), each["precision"]))
-            storage.write_json(arguments.output, {"rows": rows})
+            kept = [each for each in earlier(arguments.output, "rows") if _place(each) != _place(row)]
+            storage.write_json(arguments.output, {"rows": sorted([*kept, row], key=_place)})
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ class FastParts:
         """Return encoder and step, whose large products are computed in `dtype`, `tf.float32` or `tf.bfloat16`.
 
         The cells' states, the attention and the probabilities are float32 in any case. In large batches bfloat16 takes
-        two thirds of the time where the processor multiplies it in hardware (AMX), several times as long elsewhere.
+        two thirds of the time on a processor with AMX, and several times as long on one without instructions for it;
+        measure it on others.
         """
         encoder_layers = [layer for name, layer in self._layers.items() if name.removeprefix("encoder").isdigit()]
         encoders = [

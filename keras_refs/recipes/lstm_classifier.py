@@ -51,7 +51,9 @@ def build(config: Config, data: datasets.ImageDataset, for_export: bool = False)
     network = models.lstm_classifier(
         num_features=width * channels, num_classes=classes, steps=height, use_cudnn=use_cudnn, **vars(config.network)
     )
-    return images.on_pixels(network, data.image_shape, (height, width * channels), "lstm_classifier")
+    network = images.on_pixels(network, data.image_shape, (height, width * channels), "lstm_classifier")
+    # A step of layers so narrow is too small to be shared between cores.
+    return network if for_export else training.side_by_side(network)
 
 
 def train_and_evaluate(
@@ -83,7 +85,7 @@ def train_and_evaluate(
         )
 
     with run.scope():
-        model = run.side_by_side(build(config, data))
+        model = build(config, data)
         # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
         optimizer = optimizer or training.adam(config.training, steps)
         model.compile(optimizer, loss or "categorical_crossentropy", metrics=["accuracy"], **run.compile_options(steps))

@@ -52,9 +52,11 @@ def build(config: Config, data: datasets.SeriesDataset, for_export: bool = False
     """Return the network for these windows; an export has to run without a GPU, too."""
     steps, features = series.input_shape(config.data, data)
     horizon, use_cudnn = data.horizon, False if for_export else "auto"
-    return models.lstm_regressor(
+    network = models.lstm_regressor(
         num_series=features, num_outputs=horizon, steps=steps, use_cudnn=use_cudnn, **vars(config.network)
     )
+    # A step of layers so narrow is too small to be shared between cores.
+    return network if for_export else training.side_by_side(network)
 
 
 def train_and_evaluate(
@@ -87,7 +89,7 @@ def train_and_evaluate(
         return datasets.window_batches(data.train, batch_size, seed, first_step, last_step, encode, run.shard)
 
     with run.scope():
-        model = run.side_by_side(build(config, data))
+        model = build(config, data)
         # Adam with linear warm-up, cosine decay and an average of the weights, which is validated and exported.
         optimizer = optimizer or training.adam(config.training, steps)
         # The squared error would be dominated by the hours that a change of the clock doubled or left empty.

@@ -1,6 +1,6 @@
 """Which precision, compilation and threads a device and a model family get.
 
-`choose_compute` looks at nothing but its arguments: what a GPU would get is tested without one. The rules are
+What `choose_compute` needs of the machine are arguments: what a GPU would get is tested without one. The rules are
 measurements, which `benchmarks/throughput.py` and `benchmarks/peers.py` repeat for the machine they run on. How fast
 processors multiply bfloat16 differs so much, with the same instructions, that every run measures it.
 """
@@ -22,7 +22,8 @@ FAMILIES = ("convolutional", "dense", "recurrent", "wide_recurrent")
 """Kinds of networks; `wide_recurrent` has recurrent layers of hundreds of units."""
 
 _RECURRENT = ("recurrent", "wide_recurrent")
-_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+"""Flags of CPUs that have instructions for bfloat16."""
 _LEAST_SPEEDUP = 1.5
 """Of a product in bfloat16; a step also casts, and does what no product is."""
 
@@ -80,7 +81,10 @@ class ComputePlan:
 
 
 def bfloat16_speedup() -> float:
-    """Return how many times as fast as in float32 TensorFlow multiplies matrices in bfloat16; it takes 0.1 s."""
+    """Return how many times as fast as in float32 TensorFlow multiplies matrices in bfloat16.
+
+    It takes 0.1 s where the CPU has instructions for it.
+    """
     seconds = {}
     for dtype in ("float32", "bfloat16"):
         # The sizes of a step of `g2p`.
@@ -100,6 +104,7 @@ def choose_compute(
     precision: str = "auto",
     jit: str = "auto",
     workers: int = 1,
+    recorded: str | None = None,
     measure: Callable[[], float] = bfloat16_speedup,
 ) -> ComputePlan:
     """Return a `ComputePlan`: precision, compilation and threads.
@@ -110,6 +115,7 @@ def choose_compute(
         precision: A Keras dtype policy to use in place of the choice, or `"auto"`.
         jit: `"on"` or `"off"` in place of the choice, or `"auto"`.
         workers: Number of processes that train together.
+        recorded: The precision that the run began with, if it is resumed.
         measure: Function that returns the speedup by bfloat16. It is called only where the choice depends on it and the
             number of threads does not: that cannot be set after TensorFlow's first operation.
 
@@ -118,10 +124,12 @@ def choose_compute(
     """
     if family not in FAMILIES:
         raise ValueError(f"`family` must be one of {', '.join(FAMILIES)}. Received: family={family!r}")
-    if precision == "auto":
-        chosen_precision, precision_reason = _precision(device, family, measure)
+    if precision != "auto":
+        chosen_precision, precision_reason = precision, f"{precision} by --precision"
+    elif recorded:
+        chosen_precision, precision_reason = recorded, f"{recorded}, as the run began"
     else:
-        chosen_precision, precision_reason = precision, f"{precision} by --precision, or since the run began"
+        chosen_precision, precision_reason = _precision(device, family, None if workers > 1 else measure)
     jit_compile, jit_reason = _jit(device, family)
     if jit != "auto":
         jit_compile, jit_reason = jit == "on", f"XLA {jit} by --jit"
@@ -148,8 +156,11 @@ def _precision(device, family, measure):
         return "float32", f"float32: {generation} has no tensor cores"
     if family == "recurrent":
         return "float32", "float32: a narrow recurrent network loses time to bfloat16 casts on a CPU"
-    if not device.cpu_flags & _BFLOAT16_FLAGS:
+    if not device.cpu_flags & BFLOAT16_FLAGS:
         return "float32", "float32: this CPU has no instructions for bfloat16"
+    if measure is None:
+        # They must agree before TensorFlow's first operation.
+        return "float32", "float32: workers do not measure how fast this CPU multiplies bfloat16"
     speedup = measure()
     reason = f"this CPU multiplies bfloat16 matrices {speedup:.1f} times as fast as float32, measured just now"
     return ("mixed_bfloat16", f"bfloat16: {reason}") if speedup >= _LEAST_SPEEDUP else ("float32", f"float32: {reason}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,7 +17,6 @@ from keras_refs.errors import UserError, WorkerDoneError
 from keras_refs.training import compute, loop, private
 from keras_refs.training.checkpoints import Checkpoints, History
 from keras_refs.training.environment import environment
-from keras_refs.training.side_by_side import side_by_side
 from keras_refs.training.workdir import check_workdir, file_of, recorded_precision
 from keras_refs.training.workers import Workers, join
 
@@ -62,8 +60,9 @@ class Run:
             storage.require_writable(workdir, "--workdir")
             storage.require_writable(export_dir, "--export-dir")
         device, asked = compute.detect_device(), config.compute
-        precision = asked.precision if asked.precision != "auto" else recorded_precision(workdir)
-        self._plan = compute.choose_compute(device, family, precision, asked.jit, connected.count)
+        # Of several workers only the chief has the record, and all choose the same without.
+        recorded = recorded_precision(workdir) if connected.count == 1 else None
+        self._plan = compute.choose_compute(device, family, asked.precision, asked.jit, connected.count, recorded)
         print(f"{device.count} x {device.name}. {self._plan.describe()}")
         # Before the data are read: threads can only be set before TensorFlow's first operation.
         compute.prepare_process(self._plan, asked.seed, asked.deterministic)
@@ -85,16 +84,6 @@ class Run:
                 yield
             except ValueError as error:
                 raise UserError(str(error)) from error
-
-    def side_by_side(self, network: keras.Model) -> keras.Model:
-        """Return a model of an LSTM network that computes both halves of a batch at once, if that pays.
-
-        It does on a CPU, where an operation uses one of several cores. Else, and if it is subclassed, it is returned as
-        it is. Arguments and result are those of `training.side_by_side`.
-        """
-        is_functional = getattr(network, "inputs", None) is not None
-        pays = is_functional and self._plan.intra_op_threads == 1 and (os.cpu_count() or 1) > 1
-        return side_by_side(network) if pays else network
 
     def steps_per_epoch(self, examples: int, batch_size: int | None = None) -> int:
         """Return the training steps of an epoch, of batches as in the settings or of another size.
@@ -248,7 +237,7 @@ class Run:
         """Make the folders and `config.json`, as `fit` does; call it for weights that were trained elsewhere.
 
         Args:
-            ran_on: The `device`, and the `versions` of packages by name.
+            ran_on: The `device`, the `versions` of packages by name, and the `precision`, which a resumed run keeps.
         """
         self._workdir.mkdir(parents=True, exist_ok=True)
         path = self._workdir / "config.json"

@@ -49,11 +49,11 @@ def check_workdir(workdir: str | Path, name: str, config: Any, resume: bool) -> 
         )
 
 
-def recorded_precision(workdir: str | Path) -> str:
-    """Return the precision that the run in a directory began with; `"auto"` if there is none, or it is not recorded."""
+def recorded_precision(workdir: str | Path) -> str | None:
+    """Return the precision that the run in a directory began with, `None` if there is none or it is not recorded."""
     path = Path(workdir) / "config.json"
     recorded = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return recorded.get("ran_on", {}).get("precision", "auto")
+    return recorded.get("ran_on", {}).get("precision")
 
 
 def file_of(config: Any) -> dict[str, Any]:

@@ -84,7 +84,9 @@ def test_half_precision_halves_the_file_and_predicts_as_the_rounded_model(model,
     for signature, outputs in expected.items():
         half = export.SavedFunction(tmp_path, signature).predict(source=STRINGS)
         np.testing.assert_array_equal(half["target"], TARGETS.strings(outputs["symbols"]), err_msg=signature)
-        np.testing.assert_allclose(half["score"], outputs["score"], rtol=1e-4, err_msg=signature)
+        # Processors that know bfloat16 round otherwise in a graph than out of it.
+        rtol = 0.02 if signature == "bfloat16" else 1e-4
+        np.testing.assert_allclose(half["score"], outputs["score"], rtol=rtol, err_msg=signature)
     assert sum(path.stat().st_size for path in tmp_path.glob("variables/*.data*")) < 1.1 * 2 * model.count_params()
 
 

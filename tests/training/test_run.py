@@ -108,22 +108,6 @@ def test_a_resumed_run_keeps_its_precision_whatever_would_be_measured_now(tmp_pa
             assert keras.config.dtype_policy().name == precision
 
 
-@pytest.mark.parametrize(
-    ("family", "cores", "is_halved"), [("recurrent", 2, True), ("recurrent", 1, False), ("dense", 2, False)]
-)
-def test_halves_side_by_side_where_an_operation_has_one_of_several_cores(
-    family, cores, is_halved, tmp_path, monkeypatch
-):
-    monkeypatch.setattr("os.cpu_count", lambda: cores)
-    run = training.Run("points", Config(), tmp_path / "run", tmp_path / "models", False, family)
-    network = build()
-    model = run.side_by_side(network)
-    assert (model is not network) == is_halved
-    assert model.inputs[0].name == "features"
-    subclassed = keras.Model()
-    assert run.side_by_side(subclassed) is subclassed
-
-
 @pytest.mark.parametrize("name", ["checkpoints/model.keras", "notes.txt", "checkpoints/step-00000001.index"])
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_folder_of_somebody_else_is_refused_and_left_alone(name, resume, tmp_path):

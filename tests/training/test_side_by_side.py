@@ -16,10 +16,16 @@ def sequences(count):
     return values
 
 
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+
+
 @pytest.mark.parametrize("count", [1, 2, 9])
 def test_it_predicts_what_the_network_does(count):
     network = build()
     together = training.side_by_side(network)
+    assert together is not network
     assert together.output_shape == network.output_shape
     np.testing.assert_allclose(together(sequences(count)), network(sequences(count)), atol=1e-6)
 
@@ -49,3 +55,27 @@ def test_several_inputs_and_outputs():
     outputs = training.side_by_side(network).predict(values, verbose=0)
     np.testing.assert_allclose(outputs["sum"], values["x"] + values["y"], atol=1e-6)
     np.testing.assert_allclose(outputs["difference"], values["x"] - values["y"], atol=1e-6)
+
+
+def test_its_files_come_back(tmp_path):
+    together = training.side_by_side(build())
+    together.save(tmp_path / "model.keras")
+    copy = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(copy(sequences(4)), together(sequences(4)))
+
+
+def test_inputs_are_cast_by_the_networks_own_layers():
+    raw = keras.Input((1,))
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        together = training.side_by_side(keras.Model(raw, keras.layers.Rescaling(1e-5, dtype="float32")(raw)))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    np.testing.assert_allclose(together(np.array([[1e5], [3e5]], "float32")), [[1], [3]], rtol=1e-6)
+
+
+def test_on_one_core_it_is_the_network(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    network = build()
+    assert training.side_by_side(network) is network
