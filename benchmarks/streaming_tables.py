@@ -109,7 +109,7 @@ def train_on_texts(path, stream):
     from keras_refs import export, settings
     from keras_refs.recipes import rnn_text_classifier
 
-    def stop(batch, _logs):
+    def stop(batch, logs):  # noqa: ARG001
         stopping.model.stop_training = batch + 1 >= STEPS
 
     stopping = keras.callbacks.LambdaCallback(on_train_batch_end=stop)
