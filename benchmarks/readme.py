@@ -191,7 +191,8 @@ def little_data_table():
         for words in sorted({run["words"] for run in ours})
     }
     told = ", ".join(f"{seconds:.0f} s with {words:,} words" for words, seconds in times.items())
-    where = f"on {cores([ours[0]['cores']])} of {ours[0]['ran_on']['device']}"
+    devices = " and of ".join(sorted({run["ran_on"]["device"] for run in ours}))
+    where = f"on {cores([ours[0]['cores']])} of {devices}"
     return "\n".join([*lines, "", f"`g2p` took {told}, {where}, which other work shared."])
 
 
