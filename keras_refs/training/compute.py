@@ -129,7 +129,7 @@ def choose_compute(
     elif recorded:
         chosen_precision, precision_reason = recorded, f"{recorded}, as the run began"
     else:
-        chosen_precision, precision_reason = _precision(device, family, None if workers > 1 else measure)
+        chosen_precision, precision_reason = _precision(device, family, workers, measure)
     jit_compile, jit_reason = _jit(device, family)
     if jit != "auto":
         jit_compile, jit_reason = jit == "on", f"XLA {jit} by --jit"
@@ -146,7 +146,7 @@ def choose_compute(
     return ComputePlan(chosen_precision, jit_compile, 1 if single_thread else 0, tuple(reasons))
 
 
-def _precision(device, family, measure):
+def _precision(device, family, workers, measure):
     if device.kind == "gpu":
         generation = "compute capability " + (".".join(map(str, device.compute_capability)) or "unknown")
         if device.compute_capability >= (8, 0):
@@ -158,7 +158,7 @@ def _precision(device, family, measure):
         return "float32", "float32: a narrow recurrent network loses time to bfloat16 casts on a CPU"
     if not device.cpu_flags & BFLOAT16_FLAGS:
         return "float32", "float32: this CPU has no instructions for bfloat16"
-    if measure is None:
+    if workers > 1:
         # They must agree before TensorFlow's first operation.
         return "float32", "float32: workers do not measure how fast this CPU multiplies bfloat16"
     speedup = measure()

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_refs import models, training
+from tests import checks
 
 
 def build():
@@ -65,13 +66,11 @@ def test_its_files_come_back(tmp_path):
 
 
 def test_inputs_are_cast_by_the_networks_own_layers():
-    raw = keras.Input((1,))
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16")
-    try:
-        together = training.side_by_side(keras.Model(raw, keras.layers.Rescaling(1e-5, dtype="float32")(raw)))
-    finally:
-        keras.config.set_dtype_policy(policy)
+    def build():
+        raw = keras.Input((1,))
+        return training.side_by_side(keras.Model(raw, keras.layers.Rescaling(1e-5, dtype="float32")(raw)))
+
+    together = checks.built_under("mixed_float16", build)
     np.testing.assert_allclose(together(np.array([[1e5], [3e5]], "float32")), [[1], [3]], rtol=1e-6)
 
 
